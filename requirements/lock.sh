@@ -1,0 +1,14 @@
+#!/bin/sh
+# Resolves pyproject.toml again and writes the locks of this folder: hashes, no URLs. Needs uv.
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+    out=$1
+    shift
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+        --no-emit-index-url --no-emit-find-links "$@" --output-file "requirements/$out.txt"
+}
+lock dev pyproject.toml --extra api --extra watcher --group dev
+lock service pyproject.toml --extra api --extra watcher
+lock workers pyproject.toml --extra workers
+lock test --group test
