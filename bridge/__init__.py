@@ -1,0 +1,16 @@
+"""Celery's asyncio side: submit tasks and know what becomes of them, without Celery in the process."""
+
+from bridge.client import Cancelled, TaskClient, TaskHandle, connect, open_client
+from bridge.options import Options
+from bridge.status import StatusUpdate, TaskRecord
+
+__all__ = [
+    "Cancelled",
+    "Options",
+    "StatusUpdate",
+    "TaskClient",
+    "TaskHandle",
+    "TaskRecord",
+    "connect",
+    "open_client",
+]

@@ -1,0 +1,85 @@
+"""Every error the bridge raises, as one tree. Each says what to do next."""
+
+
+class PetioleError(Exception):
+    """The root: `except PetioleError` catches all that the bridge raises by itself."""
+
+
+class InvalidSettings(PetioleError):
+    """A setting has a value that cannot work."""
+
+
+class InvalidMessage(PetioleError, ValueError):
+    """Something that must not reach the wire, since it would harm a worker or could not be read back.
+
+    `pointer` is a JSON pointer (RFC 6901) into ``{"task", "args", "kwargs", "options": {…}}``.
+    """
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(f"{pointer or 'message'}: {reason}")
+        self.pointer = pointer
+        self.reason = reason
+
+
+class NotAccepted(PetioleError):
+    """The queue service refused a task. Nothing was queued, nothing was recorded."""
+
+
+class DuplicateTask(NotAccepted):
+    """A task with this id is known already."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"A task with the id {task_id!r} exists. Leave task_id out, or choose another.")
+        self.task_id = task_id
+
+
+class QueueSaturated(NotAccepted):
+    """The queue is as deep as it may become. Try again after `retry_after` seconds."""
+
+    def __init__(self, queue: str, limit: int, *, retry_after: float = 5) -> None:
+        super().__init__(f"The queue {queue!r} holds {limit} tasks or more. Try again later, or start more workers.")
+        self.queue = queue
+        self.retry_after = retry_after
+
+
+class PublisherBusy(NotAccepted):
+    """Too many submits of this process wait for their round trip. Try again after `retry_after` seconds."""
+
+    def __init__(self, limit: int, *, retry_after: float = 1) -> None:
+        super().__init__(f"{limit} calls are waiting for Redis already. Try again later.")
+        self.retry_after = retry_after
+
+
+class BrokerUnavailable(PetioleError):
+    """Redis did not answer. Try again after `retry_after` seconds; the cause is in ``__cause__``."""
+
+    def __init__(self, reason: str, *, retry_after: float = 2) -> None:
+        super().__init__(f"Redis is not available: {reason}. Try again later, or check the address.")
+        self.retry_after = retry_after
+
+
+class TaskNotFound(PetioleError):
+    """No task with this id is known: never submitted here, or its record has expired."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"No task with the id {task_id!r} is known. It was never submitted, or its record has expired."
+        )
+        self.task_id = task_id
+
+
+class TaskEnded(PetioleError):
+    """The task has ended already, so it cannot be cancelled."""
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(f"The task {task_id!r} has ended already: {status}.")
+        self.task_id = task_id
+        self.status = status
+
+
+class SubscriberTooSlow(PetioleError):
+    """A reader did not keep up and was dropped. Follow again from the last update it saw; nothing is lost."""
+
+
+class UnreadableBytes(PetioleError, ValueError):
+    """Bytes from Redis that are not what Celery or Petiole write there."""

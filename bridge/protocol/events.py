@@ -1,0 +1,189 @@
+"""Celery's events: what workers say about tasks and themselves (celery/events; PROTOCOL of ``celeryev``)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.errors import UnreadableBytes
+from bridge.protocol.clock import from_iso, iso, milliseconds
+from bridge.protocol.compact import compact
+from bridge.protocol.envelope import TRANSIENT, open_json, seal_broadcast
+from bridge.protocol.failure import failure_from_repr
+from bridge.protocol.message import EncodedTask
+from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.state import Status
+
+EXCHANGE = "celeryev"
+TASK_SENT = "task-sent"
+WORKER_EVENTS = ("worker-online", "worker-heartbeat", "worker-offline")
+Event = dict[str, Any]
+
+
+def read_events(data: bytes) -> list[Event]:
+    """The events in one published message: one, or a list of them (``task.multi``, how workers batch).
+
+    Raises:
+        UnreadableBytes: no envelope with an event or a list of events.
+    """
+    body = open_json(data)
+    events = body if isinstance(body, list) else [body]
+    if not all(isinstance(event, dict) and isinstance(event.get("type"), str) for event in events):
+        raise UnreadableBytes(f"not an event: {data[:80]!r}")
+    return events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who sends events: shown by Flower as the client of a task."""
+
+    hostname: str
+    pid: int
+    utc_offset: float = 0.0
+
+
+def seal_task_sent(
+    encoded: EncodedTask, queue: str, sender: Sender, *, clock: int, timestamp: float, delivery_tag: str
+) -> bytes:
+    """The ``task-sent`` event, by which Flower shows a task before any worker has it. `timestamp` in seconds."""
+    headers = encoded.headers
+    event = {
+        "hostname": sender.hostname,
+        "utcoffset": sender.utc_offset,
+        "pid": sender.pid,
+        "clock": clock,
+        "uuid": headers["id"],
+        "root_id": headers["root_id"],
+        "parent_id": headers["parent_id"],
+        "name": headers["task"],
+        "args": headers["argsrepr"],
+        "kwargs": headers["kwargsrepr"],
+        "retries": headers["retries"],
+        "eta": headers["eta"],
+        "expires": headers["expires"],
+        "queue": queue,
+        "exchange": "",
+        "routing_key": queue,
+        "timestamp": timestamp,
+        "type": TASK_SENT,
+    }
+    return seal_broadcast(
+        event,
+        {"hostname": sender.hostname},
+        exchange=EXCHANGE,
+        routing_key="task.sent",
+        delivery_tag=delivery_tag,
+        mode=TRANSIENT,
+    )
+
+
+def news_of_event(event: Event, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT) -> News | None:
+    """The news in a task event; None when it says nothing of a task's status.
+
+    ``task-succeeded`` and ``task-failed`` are hints: the result backend has the result itself.
+
+    Raises:
+        UnreadableBytes: the event lacks what Celery always sends with its type.
+    """
+    read = _READERS.get(event["type"])
+    try:
+        return read(event, str(event["uuid"]), at_ms, attempt) if read else None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UnreadableBytes(f"not a {event['type']} event: {event!r:.200}") from error
+
+
+def _described(event: Event) -> dict[str, str | int]:
+    return {field: str(event[key]) for field, key in (("task", "name"), ("queue", "queue")) if event.get(key)}
+
+
+def _retries(event: Event) -> int:
+    retries = event["retries"]
+    if type(retries) is not int or retries < 0:
+        raise ValueError(f"{retries!r} is no number of retries")
+    return retries
+
+
+def _sent(event: Event, task_id: str, at_ms: int, _attempt: int) -> News | None:
+    if _retries(event):  # sent by a task that retries itself, before it says so
+        return None
+    return News(task_id=task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts=_described(event))
+
+
+def _received(event: Event, task_id: str, at_ms: int, _attempt: int) -> News:
+    attempt = _retries(event) + 1
+    eta = from_iso(event["eta"]) if event.get("eta") else None
+    described: dict[str, str | int] = {**_described(event), "worker": str(event["hostname"])}
+    if eta is None or eta <= datetime.fromtimestamp(event["timestamp"], UTC):
+        return News(task_id=task_id, status=Status.RECEIVED, at_ms=at_ms, attempt=attempt, facts=described)
+    due = milliseconds(eta)
+    return News(
+        task_id=task_id,
+        status=Status.SCHEDULED,
+        at_ms=at_ms,
+        attempt=attempt,
+        details={"eta": iso(due)},
+        facts=described,
+        changes={"eta": due},
+    )
+
+
+def _started(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    worker = str(event["hostname"])
+    return News(task_id=task_id, status=Status.RUNNING, at_ms=at_ms, attempt=attempt, changes={"worker": worker})
+
+
+def _retried(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    error = failure_from_repr(event["exception"])
+    return News(task_id=task_id, status=Status.RETRYING, at_ms=at_ms, attempt=attempt, details={"error": error})
+
+
+def _succeeded(_event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    return News(task_id=task_id, status=Status.SUCCEEDED, at_ms=at_ms, attempt=attempt, details={"result": None})
+
+
+def _failed(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    error = failure_from_repr(event["exception"], event.get("traceback"))
+    return News(task_id=task_id, status=Status.FAILED, at_ms=at_ms, attempt=attempt, details={"error": error})
+
+
+def _revoked(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    expired = bool(event.get("expired"))
+    reason = "expired" if expired else "terminated" if event.get("terminated") else "revoked"
+    return News(
+        task_id=task_id,
+        status=Status.EXPIRED if expired else Status.CANCELLED,
+        at_ms=at_ms,
+        attempt=attempt,
+        details={"error": {"type": "TaskRevokedError", "message": reason}},
+    )
+
+
+def _rejected(event: Event, task_id: str, at_ms: int, attempt: int) -> News | None:
+    if event.get("requeue"):
+        return None
+    return News(task_id=task_id, status=Status.REJECTED, at_ms=at_ms, attempt=attempt)
+
+
+def _progressed(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
+    progress = {key: event[key] for key in ("current", "total", "message") if key in event}
+    return News(
+        task_id=task_id,
+        status=None,
+        at_ms=at_ms,
+        attempt=attempt,
+        details={"progress": progress},
+        changes={"progress": compact(progress)},
+    )
+
+
+_READERS: dict[str, Callable[[Event, str, int, int], News | None]] = {
+    TASK_SENT: _sent,
+    "task-received": _received,
+    "task-started": _started,
+    "task-retried": _retried,
+    "task-succeeded": _succeeded,
+    "task-failed": _failed,
+    "task-revoked": _revoked,
+    "task-rejected": _rejected,
+    "task-progress": _progressed,
+}

@@ -1,0 +1,40 @@
+"""A task's error as it stands in updates: type, message, traceback, all as text and bounded."""
+
+import re
+from typing import Any
+
+MESSAGE_LIMIT = 2_000
+TRACEBACK_LIMIT = 8_000
+_REPR = re.compile(r"([A-Za-z_][\w.]*)\((.*)\)\Z", re.DOTALL)
+
+
+def failure(kind: object, message: object, traceback: object = None) -> dict[str, Any]:
+    """The ``error`` of an update. Of a long traceback the end is kept, since it names the cause."""
+    text = str(message)
+    error = {"type": str(kind), "message": text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"}
+    if isinstance(traceback, str) and traceback:
+        error["traceback"] = traceback if len(traceback) <= TRACEBACK_LIMIT else "…" + traceback[1 - TRACEBACK_LIMIT :]
+    return error
+
+
+def failure_from_repr(exception: object, traceback: object = None) -> dict[str, Any]:
+    """From the ``exception`` of an event: the repr of the exception, for example ``ValueError('oops')``."""
+    text = str(exception)
+    match = _REPR.match(text)
+    if not match:
+        return failure("Exception", text, traceback)
+    kind, inner = match.groups()
+    inner = inner.rstrip(",")
+    if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in "'\"":
+        inner = inner[1:-1]
+    return failure(kind, inner, traceback)
+
+
+def failure_from_meta(result: object, traceback: object) -> dict[str, Any]:
+    """From the ``result`` of a failed task's meta. What ``exc_module`` names is never imported."""
+    if not isinstance(result, dict):
+        return failure("Exception", result, traceback)
+    message = result.get("exc_message", "")
+    if isinstance(message, list):
+        message = ", ".join(part if isinstance(part, str) else repr(part) for part in message)
+    return failure(result.get("exc_type", "Exception"), message, traceback)

@@ -1,0 +1,84 @@
+"""What somebody has learned of a task, and the update it may become. `advance.lua` decides whether it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.protocol.clock import iso
+from bridge.protocol.compact import compact
+from bridge.protocol.state import ENDS, TABLE, Status
+
+UNKNOWN_ATTEMPT = 0
+Fields = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One piece of news. Without a `status` it is progress within the attempt that runs.
+
+    `details` go into the update as they are; `facts` are fields of the record that even late news may fill in;
+    `changes` are fields of the record that only news that moves the task sets.
+    """
+
+    task_id: str
+    status: Status | None
+    at_ms: int
+    attempt: int = UNKNOWN_ATTEMPT
+    celery_state: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    facts: Fields = field(default_factory=dict)
+    changes: Fields = field(default_factory=dict)
+    adopts: bool = False
+    from_backend: bool = False
+    withdraw_from: str = ""
+    """List to take the task's message out of; the news is dropped when it is not there any more."""
+
+    @property
+    def final(self) -> bool:
+        """Whether this is an end."""
+        return self.status in ENDS
+
+    def script_args(self) -> list[str | int | bytes]:
+        """The arguments of `advance.lua` for this news."""
+        facts, changes = _flat(self.facts), _flat(self._all_changes())
+        return [
+            self.task_id,
+            self.status or "",
+            self.attempt,
+            self.at_ms,
+            self._flags(),
+            self.withdraw_from,
+            update_rest(self.details, self.at_ms, final=self.final),
+            len(facts),
+            *facts,
+            len(changes),
+            *changes,
+        ]
+
+    def _flags(self) -> str:
+        keeps_payload = self.final and self.status is not Status.SUCCEEDED
+        return "A" * self.adopts + "B" * self.from_backend + "P" * keeps_payload
+
+    def _all_changes(self) -> dict[str, str | int]:
+        state = self.celery_state or (TABLE[self.status].celery_state if self.status else "")
+        return {"celery_state": state, **self.changes} if state else dict(self.changes)
+
+
+def _flat(fields: Fields) -> list[int | bytes]:
+    """Fields and values in turn. What workers say may hold half of a surrogate pair, which is not UTF-8."""
+    parts = (part for pair in fields.items() for part in pair)
+    return [part if isinstance(part, int) else part.encode(errors="replace") for part in parts]
+
+
+def update_rest(details: Mapping[str, Any], at_ms: int, *, final: bool = False) -> bytes:
+    """What follows status and attempt in an update. The time stands last, where `advance.lua` looks past it."""
+    parts = [compact(details)[1:-1]] if details else []
+    if final:
+        parts.append('"final":true')
+    parts.append(f'"time":"{iso(at_ms)}"}}')
+    return ("," + ",".join(parts)).encode(errors="replace")
+
+
+def first_update(status: Status, at_ms: int, details: Mapping[str, Any] | None = None) -> bytes:
+    """An update of a task's first attempt, as `accept.lua` records it."""
+    return f'{{"status":"{status}","attempt":1'.encode() + update_rest(details or {}, at_ms)

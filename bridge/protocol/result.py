@@ -1,0 +1,162 @@
+"""The result backend's values: what a task's meta says (celery/backends/base.py, ``_get_result_meta``)."""
+
+import bz2
+import json
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import UnreadableBytes
+from bridge.protocol.compact import compact
+from bridge.protocol.failure import failure_from_meta
+from bridge.protocol.news import UNKNOWN_ATTEMPT, Fields, News
+from bridge.protocol.state import Status
+
+COMPRESSED = b"\x00celery-compressed\x00"
+"""Marks a compressed value (Celery 5.7, `result_compression`): mark, content type, zero byte, data."""
+_DECOMPRESS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"application/x-gzip": zlib.decompress,
+    b"application/x-bz2": bz2.decompress,
+    b"application/x-lzma": lzma.decompress,
+}
+_STATUS = {
+    "STARTED": Status.RUNNING,
+    "RETRY": Status.RETRYING,
+    "SUCCESS": Status.SUCCEEDED,
+    "FAILURE": Status.FAILED,
+    "REVOKED": Status.CANCELLED,
+    "REJECTED": Status.REJECTED,
+    "IGNORED": Status.REJECTED,
+}
+_NO_NEWS = frozenset({"PENDING", "RECEIVED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMeta:
+    """What the backend holds of a task: Celery's state, and the result, progress or exception that goes with it."""
+
+    task_id: str
+    state: str
+    result: Any
+    traceback: str | None
+    name: str
+    worker: str
+
+    @property
+    def status(self) -> Status | None:
+        """Our word for the state; None for a state of the task's own, which is progress."""
+        if self.state == "REVOKED" and failure_from_meta(self.result, None)["message"] == "expired":
+            return Status.EXPIRED
+        return _STATUS.get(self.state)
+
+
+def read_meta(value: bytes) -> TaskMeta:
+    """Read what a worker stored or published.
+
+    Raises:
+        UnreadableBytes: not a task's meta in JSON.
+    """
+    try:
+        meta = json.loads(_decompressed(value))
+        return TaskMeta(
+            task_id=_text(meta["task_id"]),
+            state=_text(meta["status"]),
+            result=meta.get("result"),
+            traceback=meta.get("traceback"),
+            name=_text(meta.get("name") or ""),
+            worker=_text(meta.get("worker") or ""),
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        zlib.error,
+        lzma.LZMAError,
+        OSError,
+    ) as error:
+        raise UnreadableBytes(f"not the meta of a task in JSON: {value[:80]!r}") from error
+
+
+def _decompressed(value: bytes) -> bytes:
+    if not value.startswith(COMPRESSED):
+        return value
+    content_type, _, data = value[len(COMPRESSED) :].partition(b"\x00")
+    return _DECOMPRESS[content_type](data)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def news_of_meta(meta: TaskMeta, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT, inline_limit: int) -> News | None:
+    """The news in a meta; None when it says nothing new. A result above `inline_limit` bytes is left out."""
+    if meta.state in _NO_NEWS:
+        return None
+    details, changes = _story(meta, inline_limit)
+    facts = {"task": meta.name} if meta.name else {}
+    return News(
+        task_id=meta.task_id,
+        status=meta.status,
+        at_ms=at_ms,
+        attempt=attempt,
+        celery_state=meta.state,
+        details=details,
+        facts=facts,
+        changes=changes,
+        from_backend=True,
+    )
+
+
+def _story(meta: TaskMeta, inline_limit: int) -> tuple[dict[str, Any], Fields]:
+    """Details of the update and changes to the record."""
+    match meta.status:
+        case None:
+            progress = _progress(meta, inline_limit)
+            return {"progress": progress}, {"progress": compact(progress)}
+        case Status.SUCCEEDED:
+            return {"result": meta.result} if _fits(meta.result, inline_limit) else {
+                "result_ref": f"/v1/tasks/{meta.task_id}/result"
+            }, {}
+        case Status.RUNNING:
+            worker = meta.result.get("hostname") if isinstance(meta.result, dict) else None
+            return {}, {"worker": str(worker)} if worker else {}
+        case Status.RETRYING:
+            return {"error": failure_from_meta(meta.result, None)}, {}
+        case _:
+            return {"error": failure_from_meta(meta.result, meta.traceback)}, {}
+
+
+def _fits(value: object, inline_limit: int) -> bool:
+    try:
+        return len(compact(value)) <= inline_limit
+    except UnreadableBytes:  # nested too deep to be written again
+        return False
+
+
+def _progress(meta: TaskMeta, inline_limit: int) -> dict[str, Any]:
+    progress = dict(meta.result) if isinstance(meta.result, dict) else {"message": meta.result}
+    if meta.state != "PROGRESS":
+        progress = {"state": meta.state, **progress}
+    if _fits(progress, inline_limit):
+        return progress
+    return {"state": meta.state, "message": f"more than {inline_limit} bytes of progress, left out"}
+
+
+def revoked_meta(task_id: str, reason: str = "revoked") -> bytes:
+    """What Celery stores for a task that was revoked before it ran, so that `AsyncResult.get` returns."""
+    result = {"exc_type": "TaskRevokedError", "exc_message": [reason], "exc_module": "celery.exceptions"}
+    meta = {
+        "status": "REVOKED",
+        "result": result,
+        "traceback": None,
+        "children": None,
+        "date_done": None,
+        "task_id": task_id,
+    }
+    return json.dumps(meta).encode()

@@ -1,0 +1,41 @@
+"""Where a task goes: a queue and a priority within it."""
+
+from dataclasses import dataclass
+
+from bridge.errors import InvalidMessage
+from bridge.protocol.keys import LOWEST_PRIORITY, is_taken, queue_keys, step_of
+from bridge.protocol.values import check_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A queue, and a priority from 0 (served first) to 9 (served last): on Redis the lower number goes first.
+
+    Raises:
+        InvalidMessage: the queue has no usable name, or the priority is out of range.
+    """
+
+    queue: str
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        check_name(self.queue, "/options/queue")
+        if is_taken(self.queue):
+            raise InvalidMessage("/options/queue", f"{self.queue!r} is a key that Celery keeps for itself")
+        if not 0 <= self.priority <= LOWEST_PRIORITY:
+            raise InvalidMessage("/options/priority", "must be 0 (served first) to 9 (served last)")
+
+    @property
+    def key(self) -> str:
+        """The list this route pushes to."""
+        return self.keys[self.step]
+
+    @property
+    def step(self) -> int:
+        """Which of the queue's lists that is: 0 to 3."""
+        return step_of(self.priority)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All lists of the queue, to measure its depth."""
+        return queue_keys(self.queue)

@@ -1,0 +1,117 @@
+"""The trust boundary: which values may go into a task message.
+
+A stock worker exits, or drops the task without a word, on values that its JSON hook cannot read (kombu/utils/json.py,
+``object_hook``). So every value a caller sends is looked at before it is encoded.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from bridge.errors import InvalidMessage
+
+MAX_DEPTH = 64
+"""Nesting of args and kwargs. Python's own JSON parser, in the worker, gives up near 990."""
+MAX_NAME = 255
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+MAX_INT_BITS = 14_284
+"""Python's own JSON parser, in the worker, refuses an integer of more than 4,300 digits."""
+_TYPED = {"__type__", "__value__"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
+_TASK_ID = re.compile(r"[A-Za-z0-9_.:@+=-]{1,255}")
+
+
+def check_json(value: object, pointer: str, depth: int = 0) -> None:
+    """Check that `value` is plain JSON that a stock worker reads back as it is.
+
+    Raises:
+        InvalidMessage: names the first bad place by a JSON pointer below `pointer`.
+    """
+    if value is None or value is True or value is False:
+        return
+    if isinstance(value, str):
+        _check_text(value, pointer)
+    elif type(value) is int or isinstance(value, float):
+        _check_number(value, pointer)
+    elif depth >= MAX_DEPTH:
+        raise InvalidMessage(pointer, f"is nested more than {MAX_DEPTH} deep")
+    else:
+        _check_nested(value, pointer, depth)
+
+
+def _check_nested(value: object, pointer: str, depth: int) -> None:
+    if isinstance(value, dict):
+        _check_object(value, pointer, depth)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            check_json(inner, f"{pointer}/{index}", depth + 1)
+    else:
+        raise InvalidMessage(pointer, f"is a {type(value).__name__}, which JSON does not have")
+
+
+def _check_object(value: Mapping[object, object], pointer: str, depth: int) -> None:
+    if value.keys() == _TYPED:
+        raise InvalidMessage(pointer, "has exactly the keys __type__ and __value__, which Celery reserves for itself")
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            raise InvalidMessage(pointer, f"has the key {key!r}; keys must be texts")
+        _check_text(key, pointer)
+        check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)
+
+
+def _check_number(number: float, pointer: str) -> None:
+    if isinstance(number, int):
+        if number.bit_length() > MAX_INT_BITS:
+            raise InvalidMessage(pointer, "has more than 4,300 digits; send a text instead")
+    elif not math.isfinite(number):
+        raise InvalidMessage(pointer, f"{number} is not JSON; send null or a text instead")
+
+
+def _check_text(text: str, pointer: str) -> None:
+    if not text.isascii() and _SURROGATE.search(text):
+        raise InvalidMessage(pointer, "has half of a surrogate pair, which is not a character")
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1") if "~" in key or "/" in key else key
+
+
+def check_arguments(args: object, kwargs: object) -> None:
+    """Check what a task is called with: a list (or tuple) and an object.
+
+    Raises:
+        InvalidMessage: names the first bad place by a JSON pointer.
+    """
+    if not isinstance(args, list | tuple):
+        raise InvalidMessage("/args", "must be a list")
+    if not isinstance(kwargs, Mapping):
+        raise InvalidMessage("/kwargs", "must be an object")
+    check_json(args, "/args")
+    check_json(dict(kwargs), "/kwargs")
+
+
+def check_name(name: str, pointer: str) -> None:
+    """Check the name of a task or queue: 1 to 255 characters, no white space, nothing unprintable."""
+    if len(name) > MAX_NAME:
+        raise InvalidMessage(pointer, f"is longer than {MAX_NAME} characters")
+    if not _NAME.fullmatch(name):
+        raise InvalidMessage(pointer, "must be a name without white space or control characters, and not empty")
+
+
+def check_task_id(task_id: str, pointer: str) -> None:
+    """Check an id: 1 to 255 of ``A-Z a-z 0-9 _ . : @ + = -``, so that it is safe in keys, channels and URLs."""
+    if not _TASK_ID.fullmatch(task_id):
+        raise InvalidMessage(pointer, "must be 1 to 255 characters of A-Z a-z 0-9 _ . : @ + = -")
+
+
+def check_aware(moment: datetime, pointer: str) -> None:
+    """Check that a time says its offset: a worker would read a naive one in *its* time zone.
+
+    Years are bounded, since the worker converts times between zones, which fails at the ends of the calendar.
+    """
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InvalidMessage(pointer, f"must be a year from {FIRST_YEAR} to {LAST_YEAR}")
+    if moment.utcoffset() is None:
+        raise InvalidMessage(pointer, "has no UTC offset; write it like 2026-01-31T12:00:00Z")

@@ -1,0 +1,138 @@
+-- Moves tasks forward by news, N in one call. Everything a task does after it was accepted comes through here, so
+-- two watchers are as safe as one, and the sweep and the events cannot disagree.
+--
+-- KEYS  live, open, scheduled
+-- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
+--         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
+--         rest of the update, count of facts and these, count of changes and these
+--       flags: A adopts an unknown task, B was read from the result backend, P keeps the payload
+--       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
+-- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task
+
+local live, open, scheduled = KEYS[1], KEYS[2], KEYS[3]
+local prefix, statuses, open_ttl, ended_ttl, live_limit, history_limit = unpack(ARGV, 1, 6)
+statuses = cjson.decode(statuses)
+local UNKNOWN, DROPPED = -1, 0
+local RECENT = 32 -- updates that are searched for a double of a progress update
+local TIME = 36 -- ,"time":"2026-01-31T12:00:00.000Z"} stands at the end of each update
+
+local function has(flags, letter)
+  return string.find(flags, letter, 1, true) ~= nil
+end
+
+-- The attempt that the news is about; nil when it is too old to matter.
+local function attempt_of(news, task)
+  if news.attempt > 0 then return news.attempt end
+  if statuses[news.status].ends then return task.attempt end
+  local last_news = tonumber(redis.call('ZSCORE', open, news.id) or '0')
+  if news.time < last_news then return nil end
+  if news.status == 'retrying' then
+    -- The backend says "retry" until the next attempt starts, so for a later attempt that waits it is old news.
+    return (task.status == 'running' or task.attempt == 1) and task.attempt or nil
+  end
+  if task.status ~= 'retrying' then return task.attempt end
+  -- A worker says "started" of a next attempt. An event that says so may be late, what the backend holds is not.
+  return has(news.flags, 'B') and task.attempt + 1 or nil
+end
+
+local function moves(news, task, attempt)
+  local to, from = statuses[news.status], statuses[task.status]
+  if from.ends then return false end
+  if to.ends then return true end
+  if attempt ~= task.attempt then return attempt > task.attempt end
+  if news.progress then return from.rank <= to.rank end
+  return to.rank > from.rank
+end
+
+-- Two watchers see the same progress; within the latest updates the same one is not told again.
+local function told_before(history, update)
+  local told = string.sub(update, 1, -TIME)
+  for _, old in ipairs(redis.call('LRANGE', history, -RECENT, -1)) do
+    if string.sub(old, 1, -TIME) == told then return true end
+  end
+  return false
+end
+
+local function withdrawn(news, record)
+  if redis.call('ZREM', scheduled, news.id) == 1 then return true end
+  local payload = redis.call('HGET', record, 'payload')
+  return payload and redis.call('LREM', news.list, 1, payload) > 0
+end
+
+local function finish(news, record, history)
+  redis.call('ZREM', open, news.id)
+  redis.call('HDEL', record, 'list')
+  if not has(news.flags, 'P') then
+    -- Written anew, since a hash that once held a long value never becomes compact again.
+    redis.call('HDEL', record, 'payload', 'progress')
+    local fields = redis.call('HGETALL', record)
+    redis.call('DEL', record)
+    redis.call('HSET', record, unpack(fields))
+  end
+  redis.call('EXPIRE', record, ended_ttl)
+  redis.call('EXPIRE', history, ended_ttl)
+end
+
+local function keep_open(news, record, history)
+  redis.call('ZADD', open, 'GT', news.time, news.id)
+  redis.call('EXPIRE', record, open_ttl)
+  redis.call('EXPIRE', history, open_ttl)
+end
+
+local function append(news, record, history, update)
+  local seq = redis.call('HINCRBY', record, 'seq', 1)
+  if redis.call('RPUSH', history, update) > tonumber(history_limit) then redis.call('LPOP', history) end
+  redis.call('XADD', live, 'MAXLEN', '~', live_limit, '*', 'i', news.id, 's', seq, 'u', update)
+  return seq
+end
+
+local function adopt(news, record)
+  redis.call('HSET', record, 'status', 'submitted', 'attempt', 1, 'seq', 0, 'adopted', 1)
+  redis.call('DEL', prefix .. 'history:' .. news.id)
+end
+
+local function state_of(record)
+  local status, attempt = unpack(redis.call('HMGET', record, 'status', 'attempt'))
+  return status and { status = status, attempt = tonumber(attempt) }
+end
+
+local function advance(news)
+  local record, history = prefix .. 'task:' .. news.id, prefix .. 'history:' .. news.id
+  local task = state_of(record)
+  local unknown = not task
+  if unknown then
+    if not has(news.flags, 'A') then return { UNKNOWN, 0, '' } end
+    task = { status = 'submitted', attempt = 1 }
+    adopt(news, record)
+  end
+  for at = 1, #news.facts, 2 do redis.call('HSETNX', record, news.facts[at], news.facts[at + 1]) end
+
+  local attempt = attempt_of(news, task)
+  local first = unknown and news.status == 'submitted'
+  if not attempt or not (first or moves(news, task, attempt)) then return { DROPPED, task.attempt, task.status } end
+  attempt = math.max(attempt, task.attempt)
+  local update = '{"status":"' .. news.status .. '","attempt":' .. attempt .. news.rest
+  if news.progress and told_before(history, update) then return { DROPPED, task.attempt, task.status } end
+  if news.list ~= '' and not withdrawn(news, record) then return { DROPPED, task.attempt, task.status } end
+
+  local seq = append(news, record, history, update)
+  redis.call('HSET', record, 'status', news.status, 'attempt', attempt, unpack(news.changes))
+  local to = statuses[news.status]
+  if to.stamps ~= '' and not news.progress then redis.call('HSET', record, to.stamps, news.time) end
+  if to.ends then finish(news, record, history) else keep_open(news, record, history) end
+  return { seq, attempt, news.status }
+end
+
+local reply, at = {}, 7
+while at <= #ARGV do
+  local id, status, attempt, time, flags, list, rest, count = unpack(ARGV, at, at + 7)
+  local facts_end = at + 7 + tonumber(count)
+  local changes_end = facts_end + 1 + tonumber(ARGV[facts_end + 1])
+  reply[#reply + 1] = advance({
+    id = id, progress = status == '', status = status == '' and 'running' or status,
+    attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, rest = rest,
+    facts = { unpack(ARGV, at + 8, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
+  })
+  at = changes_end + 1
+end
+return reply

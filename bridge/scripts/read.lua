@@ -1,0 +1,36 @@
+-- Reads tasks, N in one call, each as of one moment.
+--
+-- ARGV  prefix; then for each task: id, after (the last seq that the reader has; -1 to read the record instead)
+-- reply for each task: nil when it is not known; the updates after that seq as {seq, dropped, status, {update, …}};
+--       or the record as {life left (ms), latest update or '', field, value, …}
+
+local prefix = ARGV[1]
+
+local function updates_after(record, history, after)
+  local seq, status = unpack(redis.call('HMGET', record, 'seq', 'status'))
+  if not seq then return false end
+  local dropped = tonumber(seq) - redis.call('LLEN', history)
+  local start = math.max(after - dropped, 0)
+  return { tonumber(seq), dropped, status, redis.call('LRANGE', history, start, -1) }
+end
+
+local function whole(record, history)
+  local fields = redis.call('HKEYS', record)
+  if #fields == 0 then return false end
+  local reply = { redis.call('PTTL', record), redis.call('LINDEX', history, -1) or '' }
+  for _, field in ipairs(fields) do
+    if field ~= 'payload' then -- it may be large, and nobody reads it
+      reply[#reply + 1] = field
+      reply[#reply + 1] = redis.call('HGET', record, field)
+    end
+  end
+  return reply
+end
+
+local replies = {}
+for at = 2, #ARGV, 2 do
+  local id, after = ARGV[at], tonumber(ARGV[at + 1])
+  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+  replies[#replies + 1] = after < 0 and whole(record, history) or after >= 0 and updates_after(record, history, after)
+end
+return replies

@@ -1,0 +1,153 @@
+"""StatusUpdate and TaskRecord: Petiole's own words, what subscribers and callers read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from bridge.errors import UnreadableBytes
+from bridge.protocol.state import Status
+
+_KINDS = ("progress", "output", "log")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusUpdate:
+    """One numbered update of a task, as recorded. `seq` counts from 1 without a gap.
+
+    `text` is the JSON object that the script recorded, without ``task_id`` and ``seq``, which its place says.
+    """
+
+    task_id: str
+    seq: int
+    text: bytes
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """``status``, ``attempt``, ``time``; where they apply ``progress``, ``eta``, ``error``, ``result``, ``final``.
+
+        Raises:
+            UnreadableBytes: somebody else wrote into Petiole's keys.
+        """
+        try:
+            fields = json.loads(self.text)
+            Status(fields["status"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableBytes(f"not an update of task {self.task_id}: {self.text[:80]!r}") from error
+        return dict(fields)
+
+    @property
+    def status(self) -> Status:
+        """Where the task is since this update."""
+        return Status(self.fields["status"])
+
+    @property
+    def attempt(self) -> int:
+        """Counts from 1."""
+        return int(self.fields["attempt"])
+
+    @property
+    def progress(self) -> Mapping[str, Any] | None:
+        """``current``, ``total`` and ``message`` as the task said them."""
+        return self.fields.get("progress")
+
+    @property
+    def error(self) -> Mapping[str, str] | None:
+        """``type``, ``message`` and, at an end, ``traceback``."""
+        return self.fields.get("error")
+
+    @property
+    def result(self) -> Any:
+        """What the task returned; None also when it was too large for the update."""
+        return self.fields.get("result")
+
+    @cached_property
+    def final(self) -> bool:
+        """Whether the task has ended with this update."""
+        return bool(self.fields.get("final"))
+
+    @cached_property
+    def kind(self) -> str:
+        """The status, or ``progress`` for an update that is no change of status."""
+        return next((kind for kind in _KINDS if kind in self.fields), self.status)
+
+    @cached_property
+    def json(self) -> bytes:
+        """The whole update as JSON, made once for all who read it."""
+        return b'{"task_id":"%b","seq":%d,%b' % (self.task_id.encode(), self.seq, self.text[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """What is known of a task now. Times are milliseconds since 1970."""
+
+    task_id: str
+    status: Status
+    celery_state: str
+    attempt: int
+    seq: int
+    task: str | None = None
+    queue: str | None = None
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    worker: str | None = None
+    progress: Mapping[str, Any] | None = None
+    submitted_at: int | None = None
+    received_at: int | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    eta: int | None = None
+    life_left_ms: int | None = None
+    """How long the record itself is still kept."""
+    cancel_reason: str | None = None
+    """Why somebody asked to cancel it; None when nobody did."""
+    last: StatusUpdate | None = None
+    """The latest update; of a task that has ended it has the result or the error."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the task has ended."""
+        return self.last is not None and self.last.final
+
+    @classmethod
+    def read(cls, task_id: str, fields: Mapping[bytes, bytes], last: bytes | None, life_left_ms: int | None) -> Self:
+        """From the hash and the last element of the history.
+
+        Raises:
+            UnreadableBytes: somebody else wrote into Petiole's keys.
+        """
+        texts = {key.decode(): value for key, value in fields.items() if key != b"payload"}
+        try:
+            seq = int(texts["seq"])
+            return cls(
+                task_id=task_id,
+                status=Status(texts["status"].decode()),
+                celery_state=texts.get("celery_state", b"PENDING").decode(),
+                attempt=int(texts["attempt"]),
+                seq=seq,
+                task=_text(texts, "task"),
+                queue=_text(texts, "queue"),
+                priority=_number(texts, "priority") or 0,
+                tags=tuple(json.loads(texts.get("tags", b"[]"))),
+                worker=_text(texts, "worker"),
+                progress=json.loads(texts.get("progress", b"null")),
+                submitted_at=_number(texts, "submitted_at"),
+                received_at=_number(texts, "received_at"),
+                started_at=_number(texts, "started_at"),
+                finished_at=_number(texts, "finished_at"),
+                eta=_number(texts, "eta"),
+                life_left_ms=life_left_ms,
+                cancel_reason=_text(texts, "cancel"),
+                last=StatusUpdate(task_id=task_id, seq=seq, text=last) if last else None,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableBytes(f"not the record of task {task_id}: {sorted(texts)}") from error
+
+
+def _text(texts: Mapping[str, bytes], name: str) -> str | None:
+    return texts[name].decode() if name in texts else None
+
+
+def _number(texts: Mapping[str, bytes], name: str) -> int | None:
+    return int(texts[name]) if name in texts else None

@@ -1,0 +1,224 @@
+"""The watcher: hears what workers say, reads what they stored, and moves the records forward."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+
+from bridge.errors import BrokerUnavailable, InvalidMessage, PetioleError, UnreadableBytes
+from bridge.event_receiver import EventReceiver
+from bridge.inbox import Inbox, Letter
+from bridge.protocol.attempts import EventSequence, Recent, ResultCounter
+from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_events
+from bridge.protocol.news import News
+from bridge.protocol.result import news_of_meta, read_meta
+from bridge.protocol.state import ENDS, Status
+from bridge.protocol.values import check_task_id
+from bridge.redis import Published
+from bridge.result_backend import ResultBackend
+from bridge.signs_of_life import SignsOfLife
+from bridge.status_store import Advanced, StatusStore
+
+logger = logging.getLogger(__name__)
+RECONNECT_SECONDS = 0.5
+HINT_SECONDS = 0.05
+"""How long a hint waits for the result channel to say the same, before the backend is asked."""
+OVERDUE_SECONDS = 0.5
+HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
+"""Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
+
+
+class Watcher:
+    """Follows all tasks of one broker and one result backend. `clock_ms` gives milliseconds since 1970."""
+
+    def __init__(
+        self,
+        store: StatusStore,
+        backend: ResultBackend,
+        events: EventReceiver,
+        signs: SignsOfLife,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._backend = backend
+        self._events = events
+        self._signs = signs
+        self._clock_ms = clock_ms
+        self._settings = store.settings
+        self._inbox = Inbox(store, clock_ms, self._answered)
+        self._sequence, self._counter = EventSequence(), ResultCounter()
+        self._hints: dict[str, News] = {}
+        self._strangers: set[str] = set()
+        self._ended: Recent[bool] = Recent()
+        self._missed = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Watcher {self._inbox!r} hints={len(self._hints)}>"
+
+    async def follow(self) -> None:
+        """Follow for ever; reconnects by itself, and sweeps whenever news may have been missed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._inbox.deliver_for_ever(), name="inbox")
+            group.create_task(self._listen(self._events.published, self._heard_events), name="events")
+            group.create_task(self._listen(self._backend.published, self._heard_result), name="results")
+            group.create_task(self._for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
+            group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
+            group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
+            group.create_task(self._for_ever(self._sweep_when_missed, 0), name="missed")
+            group.create_task(self._for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
+
+    async def sweep(self) -> int:
+        """Compare every open task with the result backend; how many moved.
+
+        Raises:
+            BrokerUnavailable: Redis or the backend does not answer.
+        """
+        moved = 0
+        async for page in self._store.open_tasks():
+            moved += await self._compare(page)
+        life_ms = self._settings.open_ttl * 1000
+        await self._store.forget_open(self._clock_ms() - life_ms)
+        await self._signs.forget_old(self._clock_ms())
+        return moved
+
+    async def release_due(self) -> int:
+        """Hand held tasks whose time has come to their queues; how many."""
+        return await self._store.release_due(self._clock_ms())
+
+    async def _compare(self, task_ids: list[str], *, adopts: bool = False) -> int:
+        at_ms = self._clock_ms()
+        stored = await self._backend.stored(task_ids)
+        news = [found for value in stored if value and (found := self._read_stored(value, at_ms))]
+        outcomes = await self._store.advance([replace(one, adopts=adopts) for one in news]) if news else []
+        return sum(outcome.seq > 0 for outcome in outcomes)
+
+    async def _for_ever(self, step: Callable[[], Awaitable[object]], pause: float) -> None:
+        while True:
+            try:
+                await step()
+            except BrokerUnavailable as error:
+                logger.warning("%s", error)
+                await asyncio.sleep(RECONNECT_SECONDS)
+            except PetioleError:
+                logger.exception("a step of the watcher failed, will be taken again")
+                await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _listen(
+        self, published: Callable[[], AsyncGenerator[Published, None]], heard: Callable[[bytes], Awaitable[None]]
+    ) -> None:
+        async def listen_once() -> None:
+            async with aclosing(published()) as messages:
+                async for message in messages:
+                    await self._hear(message, heard)
+
+        await self._for_ever(listen_once, RECONNECT_SECONDS)
+
+    async def _hear(self, message: Published, heard: Callable[[bytes], Awaitable[None]]) -> None:
+        if message.begins:
+            self._missed.set()
+            return
+        try:
+            await heard(message.data)
+        except UnreadableBytes as error:
+            logger.warning("passed over a message on %s: %s", message.channel, error)
+
+    async def _heard_events(self, data: bytes) -> None:
+        at_ms = self._clock_ms()
+        for event in read_events(data):
+            if event["type"] in WORKER_EVENTS:
+                self._signs.heard(event, at_ms)
+            else:
+                await self._take(self._sequence.feed(event, at_ms), at_ms)
+
+    async def _take_overdue(self) -> None:
+        at_ms = self._clock_ms()
+        await self._take(self._sequence.overdue(at_ms), at_ms)
+
+    async def _take(self, events: Iterable[tuple[Event, int]], at_ms: int) -> None:
+        for event, attempt in events:
+            try:
+                news = news_of_event(event, at_ms=at_ms, attempt=attempt)
+            except UnreadableBytes as error:  # the others that came with it are good
+                logger.warning("passed over an event: %s", error)
+                continue
+            if news is not None and _is_usable(news.task_id):
+                await self._tell(replace(news, adopts=self._settings.adopt))
+
+    async def _tell(self, news: News) -> None:
+        if news.status in HINTS:
+            self._hints[news.task_id] = news
+        else:
+            await self._inbox.put(Letter(news=news))
+
+    async def _heard_result(self, data: bytes) -> None:
+        news = self._read_result(data, self._clock_ms(), counter=self._counter)
+        if news:
+            await self._inbox.put(Letter(news=news, counter=self._counter))
+
+    def _read_result(self, value: bytes, at_ms: int, counter: ResultCounter | None = None) -> News | None:
+        meta = read_meta(value)
+        if not _is_usable(meta.task_id):
+            return None
+        attempt = counter.current(meta.task_id) if counter else 0
+        return news_of_meta(meta, at_ms=at_ms, attempt=attempt, inline_limit=self._settings.result_inline_bytes)
+
+    def _read_stored(self, value: bytes, at_ms: int) -> News | None:
+        try:
+            return self._read_result(value, at_ms)
+        except UnreadableBytes as error:  # one such value must not keep all others from being read
+            logger.warning("passed over a stored result: %s", error)
+            return None
+
+    def _answered(self, letter: Letter, outcome: Advanced) -> None:
+        task_id = letter.news.task_id
+        if outcome.status in ENDS:
+            self._ended[task_id] = True
+        elif not outcome.known and self._settings.adopt:
+            self._strangers.add(task_id)
+
+    async def _confirm_hints(self) -> None:
+        hints = {task_id: news for task_id, news in self._hints.items() if task_id not in self._ended}
+        self._hints = {}
+        if not hints:
+            return
+        try:
+            await self._compare(list(hints), adopts=self._settings.adopt)
+            await self._store.advance(list(hints.values()))  # changes only tasks that store no result
+        except BrokerUnavailable:
+            self._hints = hints | self._hints
+            raise
+
+    async def _adopt_strangers(self) -> None:
+        """Adopt tasks of the result channel. It is shared by all databases of a server: what ours stores is ours."""
+        if not self._strangers:
+            return
+        strangers, self._strangers = self._strangers, set()
+        try:
+            await self._compare(list(strangers), adopts=True)
+        except BrokerUnavailable:
+            self._strangers |= strangers
+            raise
+
+    async def _sweep_when_missed(self) -> None:
+        await self._missed.wait()
+        self._missed.clear()
+        try:
+            moved = await self.sweep()
+        except BrokerUnavailable:
+            self._missed.set()
+            raise
+        logger.info("following; %d tasks had moved unheard", moved)
+
+    async def _give_sign(self) -> None:
+        await self._signs.give(self._clock_ms(), self._inbox.lag_ms)
+
+
+def _is_usable(task_id: str) -> bool:
+    """Ids that Petiole would not accept are not adopted either: they could not stand in a URL."""
+    try:
+        check_task_id(task_id, "")
+    except InvalidMessage:
+        return False
+    return True

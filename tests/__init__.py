@@ -1,0 +1,1 @@
+"""The promises Petiole makes, each as a test."""

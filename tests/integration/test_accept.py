@@ -1,0 +1,281 @@
+"""accept.lua, by way of the publisher: queued *and* recorded, or neither."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage, QueueSaturated
+from bridge.protocol.envelope import open_json
+from bridge.protocol.events import read_events
+from bridge.protocol.message import NO_EMBED
+from bridge.protocol.state import Status
+from bridge.publisher import Publisher
+from bridge.redis import Arg, Redis, Reply, Script
+from bridge.settings import BridgeSettings
+from bridge.status_store import StatusStore
+from tests.integration.submissions import IN_A_MONTH, START, TOMORROW, Clock, identity, submission
+
+DAY_MS = 86_400_000
+
+
+class BreaksOff(Redis):
+    """A gateway whose connection breaks after the first script has run, before its answer has come."""
+
+    broken = False
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
+        reply = await super().run(script, keys, args)
+        if not self.broken:
+            self.broken = True
+            raise BrokerUnavailable("the connection broke")
+        return reply
+
+
+async def keys(redis: Redis) -> set[str]:
+    found: list[bytes] = await redis.execute("KEYS", "*")
+    return {key.decode() for key in found}
+
+
+async def test_a_task_is_queued_and_recorded_in_one_step(
+    redis: Redis, publisher: Publisher, store: StatusStore, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", args=(1, 2)))
+
+    (message,) = await redis.execute("LRANGE", "celery", 0, -1)
+    assert open_json(message) == [[1, 2], {}, NO_EMBED]
+    record = await store.record("a1")
+    assert (record.status, record.celery_state, record.attempt, record.seq) == (Status.SUBMITTED, "PENDING", 1, 1)
+    assert (record.task, record.queue, record.submitted_at) == ("tasks.add", "celery", clock.ms)
+
+
+async def test_the_first_update_is_in_the_history_and_in_the_live_feed(
+    redis: Redis, publisher: Publisher, store: StatusStore
+) -> None:
+    await publisher.publish(submission("a1"))
+
+    (update,) = (await store.read_after("a1", 0)).updates
+    assert (update.seq, update.kind) == (1, "submitted")
+    ((_, fields),) = await redis.execute("XRANGE", "petiole:live", "-", "+")
+    assert fields == {b"i": b"a1", b"s": b"1", b"u": update.text}
+
+
+async def test_an_accepted_task_is_on_the_watchlist_and_its_queue_is_known(
+    redis: Redis, publisher: Publisher, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", queue="mail", priority=9))
+
+    assert await redis.execute("ZRANGE", "petiole:open", 0, -1, "WITHSCORES") == [b"a1", str(clock.ms).encode()]
+    assert await redis.execute("SMEMBERS", "petiole:queues") == {b"mail"}
+
+
+@pytest.mark.parametrize(("priority", "key"), [(0, "mail"), (3, "mail\x06\x163"), (9, "mail\x06\x169")])
+async def test_a_task_is_in_the_list_of_its_priority(
+    redis: Redis, publisher: Publisher, priority: int, key: str
+) -> None:
+    await publisher.publish(submission("a1", queue="mail", priority=priority))
+
+    assert {name for name in await keys(redis) if name.startswith("mail")} == {key}
+    assert await redis.execute("LLEN", key) == 1
+
+
+async def test_workers_take_tasks_in_the_order_in_which_they_were_submitted(redis: Redis, publisher: Publisher) -> None:
+    await asyncio.gather(*(publisher.publish(submission(f"a{n}", args=(n,))) for n in range(5)))
+
+    taken = [open_json(await redis.execute("RPOP", "celery"))[0] for _ in range(5)]
+    assert taken == [[0], [1], [2], [3], [4]]
+
+
+async def test_record_and_history_have_a_life_from_their_first_write(
+    redis: Redis, publisher: Publisher, settings: BridgeSettings
+) -> None:
+    await publisher.publish(submission("a1"))
+
+    for key in ("petiole:task:a1", "petiole:history:a1"):
+        assert settings.open_ttl - 5 < await redis.execute("TTL", key) <= settings.open_ttl
+
+
+async def test_the_task_is_announced_to_flower(redis: Redis, publisher: Publisher) -> None:
+    messages = redis.listen("/0.celeryev/*")
+    async with asyncio.timeout(5):
+        assert (await anext(messages)).begins
+        await publisher.publish(submission("a1", queue="mail"))
+        message = await anext(messages)
+    await messages.aclose()
+
+    (event,) = read_events(message.data)
+    assert message.channel == "/0.celeryev/task.sent"
+    assert (event["type"], event["uuid"], event["queue"]) == ("task-sent", "a1", "mail")
+
+
+async def test_an_id_that_is_known_is_refused_and_nothing_is_queued(redis: Redis, publisher: Publisher) -> None:
+    await publisher.publish(submission("a1"))
+    with pytest.raises(DuplicateTask, match="a1"):
+        await publisher.publish(submission("a1"))
+    assert await redis.execute("LLEN", "celery") == 1
+
+
+async def test_of_two_submits_with_one_id_in_one_batch_one_is_accepted(redis: Redis, publisher: Publisher) -> None:
+    outcomes = await asyncio.gather(
+        publisher.publish(submission("a1")), publisher.publish(submission("a1")), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), DuplicateTask]
+    assert await redis.execute("LLEN", "celery") == 1
+
+
+async def test_a_submit_whose_answer_was_lost_is_accepted_once(
+    redis: Redis, settings: BridgeSettings, clock: Clock
+) -> None:
+    async with (
+        BreaksOff.open(settings.redis_url, settings) as breaking,
+        Publisher.open(breaking, settings, identity(clock)) as publisher,
+    ):
+        await publisher.publish(submission("a1"))
+        assert breaking.broken
+
+    assert await redis.execute("LLEN", "celery") == 1
+    assert await redis.execute("LLEN", "petiole:history:a1") == 1
+    assert await redis.execute("XLEN", "petiole:live") == 1
+
+
+async def test_a_queue_that_is_full_takes_no_more_and_nothing_is_recorded(
+    redis: Redis, settings: BridgeSettings
+) -> None:
+    shallow = settings.model_copy(update={"max_queue_depth": 3})
+    async with Publisher.open(redis, shallow, identity(Clock())) as publisher:
+        submits = [publisher.publish(submission(f"a{n}", queue="mail", priority=n)) for n in range(5)]
+        others = [publisher.publish(submission("b1", queue="other"))]
+        outcomes = await asyncio.gather(*submits, *others, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [type(None)] * 3 + [QueueSaturated] * 2 + [type(None)]
+    assert await redis.execute("EXISTS", "petiole:task:a3", "petiole:history:a3", "petiole:task:a4") == 0
+    assert await redis.execute("ZCARD", "petiole:open") == 4
+
+
+@pytest.mark.parametrize("key", ["mail", "mail\x06\x166"])
+async def test_a_queue_whose_key_is_no_list_leaves_nothing_behind(redis: Redis, publisher: Publisher, key: str) -> None:
+    await redis.execute("SET", key, "not a list")
+    before = await keys(redis)
+
+    with pytest.raises(InvalidMessage, match="key of another kind") as refused:
+        await publisher.publish(submission("a1", queue="mail"))
+
+    assert refused.value.pointer == "/options/queue"
+    assert await keys(redis) == before
+
+
+async def test_a_bad_queue_does_not_keep_the_other_tasks_of_its_batch_back(redis: Redis, publisher: Publisher) -> None:
+    await redis.execute("SET", "mail", "not a list")
+    outcomes = await asyncio.gather(
+        publisher.publish(submission("a1", queue="mail")), publisher.publish(submission("b1")), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [InvalidMessage, type(None)]
+    assert await redis.execute("LLEN", "celery") == 1
+
+
+async def test_keys_of_petiole_are_no_queues(redis: Redis, publisher: Publisher) -> None:
+    with pytest.raises(InvalidMessage, match="must not start with 'petiole:'"):
+        await publisher.publish(submission("a1", queue="petiole:history:a1"))
+    assert await keys(redis) == set()
+
+
+async def test_a_message_above_the_limit_never_leaves(redis: Redis, settings: BridgeSettings) -> None:
+    small = settings.model_copy(update={"max_message_bytes": 2_000})
+    async with Publisher.open(redis, small, identity(Clock())) as publisher:
+        with pytest.raises(InvalidMessage, match="the limit is 2000"):
+            await publisher.publish(submission("a1", args=("x" * 2_000,)))
+    assert await keys(redis) == set()
+
+
+async def test_a_long_delay_waits_in_redis_and_is_told(redis: Redis, publisher: Publisher, store: StatusStore) -> None:
+    await publisher.publish(submission("a1", eta=TOMORROW))
+
+    assert await redis.execute("LLEN", "celery") == 0
+    record = await store.record("a1")
+    assert (record.status, record.seq, record.eta) == (Status.SCHEDULED, 2, int(TOMORROW.timestamp() * 1000))
+    kinds = [(update.seq, update.kind) for update in (await store.read_after("a1", 0)).updates]
+    assert kinds == [(1, "submitted"), (2, "scheduled")]
+
+
+async def test_a_short_delay_waits_in_the_worker(redis: Redis, publisher: Publisher, store: StatusStore) -> None:
+    soon = datetime.fromtimestamp(START, UTC) + timedelta(seconds=30)
+    await publisher.publish(submission("a1", eta=soon))
+
+    assert await redis.execute("LLEN", "celery") == 1
+    assert (await store.record("a1")).status is Status.SUBMITTED
+
+
+async def test_a_held_task_is_released_when_its_time_has_come_and_once(
+    redis: Redis, publisher: Publisher, store: StatusStore, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", queue="mail", priority=4, eta=TOMORROW))
+    payload = await redis.execute("HGET", "petiole:task:a1", "payload")
+
+    assert await store.release_due(clock.ms + DAY_MS - 1) == 0
+    assert sum(await asyncio.gather(*(store.release_due(clock.ms + DAY_MS) for _ in range(5)))) == 1
+
+    assert await redis.execute("LRANGE", "mail\x06\x163", 0, -1) == [payload]
+    assert await redis.execute("EXISTS", "petiole:scheduled") == 0
+    assert await redis.execute("HEXISTS", "petiole:task:a1", "list") == 0
+
+
+async def test_held_tasks_are_released_the_earliest_first(
+    redis: Redis, publisher: Publisher, store: StatusStore, clock: Clock
+) -> None:
+    for name, hours in (("b", 2), ("a", 1), ("c", 3)):
+        eta = TOMORROW + timedelta(hours=hours)
+        await publisher.publish(submission(name, args=(name,), eta=eta))
+
+    assert await store.release_due(clock.ms + 2 * DAY_MS) == 3
+
+    taken = [open_json(await redis.execute("RPOP", "celery"))[0] for _ in range(3)]
+    assert taken == [["a"], ["b"], ["c"]]
+
+
+async def test_a_held_tasks_record_outlives_its_wait(
+    redis: Redis, publisher: Publisher, settings: BridgeSettings
+) -> None:
+    await publisher.publish(submission("a1", eta=IN_A_MONTH))
+
+    for key in ("petiole:task:a1", "petiole:history:a1"):
+        life = await redis.execute("TTL", key)
+        assert life > timedelta(days=30).total_seconds() + settings.open_ttl - 5
+
+
+async def test_a_task_released_after_a_long_wait_is_watched_again(
+    redis: Redis, publisher: Publisher, store: StatusStore, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", eta=IN_A_MONTH))
+    await store.forget_open(clock.ms + 7 * DAY_MS)
+    assert await redis.execute("ZCARD", "petiole:open") == 0
+
+    await store.release_due(clock.ms + 30 * DAY_MS)
+
+    assert await redis.execute("ZRANGE", "petiole:open", 0, -1) == [b"a1"]
+
+
+async def test_a_held_task_whose_queue_became_something_else_does_not_hold_up_the_others(
+    redis: Redis, publisher: Publisher, store: StatusStore, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", queue="mail", eta=TOMORROW))
+    await publisher.publish(submission("b1", eta=TOMORROW))
+    await redis.execute("SET", "mail", "not a list")
+
+    await store.release_due(clock.ms + DAY_MS)
+    assert await redis.execute("LLEN", "celery") == 1
+
+    await redis.execute("DEL", "mail")
+    await store.release_due(clock.ms + DAY_MS + 60_000)
+    assert await redis.execute("LLEN", "mail") == 1
+
+
+async def test_a_record_says_its_tags_and_its_facts(publisher: Publisher, redis: Redis) -> None:
+    plain = submission("a1")
+    await publisher.publish(
+        type(plain)(message=plain.message, route=plain.route, tags=["user:42", "é"], facts={"x": 1})
+    )
+
+    tags, fact = await redis.execute("HMGET", "petiole:task:a1", "tags", "x")
+    assert (json.loads(tags), fact) == (["user:42", "é"], b"1")

@@ -1,0 +1,350 @@
+"""advance.lua: the table of statuses, obeyed; and everything that moves together with a task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.state import ENDS, TABLE, Status
+from bridge.publisher import Publisher
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+from bridge.status_store import Advanced, StatusStore
+from tests.integration.submissions import IN_A_MONTH, START, Clock, submission
+
+AT_MS = int(START * 1000)
+RANK = {status: row.rank for status, row in TABLE.items()}
+OPEN = sorted(set(Status) - ENDS)
+UNKNOWN = Advanced(seq=0, attempt=0, status="", known=False)
+
+
+def news(status: Status | None, attempt: int = 1, *, task_id: str = "a1", at_ms: int = AT_MS, **fields: Any) -> News:
+    return News(task_id=task_id, status=status, attempt=attempt, at_ms=at_ms, **fields)
+
+
+def progress(current: int, attempt: int = 1, **fields: Any) -> News:
+    return news(None, attempt, details={"progress": {"current": current}}, **fields)
+
+
+async def in_status(store: StatusStore, status: Status, attempt: int = 1, *, task_id: str = "a1") -> None:
+    """A task that has come to `status`."""
+    await store.advance([news(status, attempt, task_id=task_id, adopts=True)])
+
+
+async def one(store: StatusStore, told: News) -> Advanced:
+    (outcome,) = await store.advance([told])
+    return outcome
+
+
+async def kinds(store: StatusStore, task_id: str = "a1") -> list[str]:
+    return [update.kind for update in (await store.read_after(task_id, 0)).updates]
+
+
+def may_follow(before: Status, after: Status, later: int) -> bool:
+    """The rules at the head of the table, for news of an attempt that is `later` by 1, 0 or -1."""
+    if before in ENDS:
+        return False
+    if after in ENDS:
+        return True
+    return later > 0 or (later == 0 and RANK[after] > RANK[before])
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1])
+@pytest.mark.parametrize("before", Status)
+async def test_a_task_moves_as_the_table_says(store: StatusStore, before: Status, later: int) -> None:
+    for after in Status:
+        await in_status(store, before, attempt=2, task_id=after)
+
+    outcomes = await store.advance([news(after, 2 + later, task_id=after) for after in Status])
+
+    moved = {after for after, outcome in zip(Status, outcomes, strict=True) if outcome.seq}
+    assert moved == {after for after in Status if may_follow(before, after, later)}
+    for after, outcome in zip(Status, outcomes, strict=True):
+        record = await store.record(after)
+        assert (record.status, record.seq) == ((after, 2) if after in moved else (before, 1))
+        assert (outcome.status, outcome.attempt) == (record.status, record.attempt)
+        assert record.attempt == max(2, 2 + later) if after in moved else record.attempt == 2
+
+
+@pytest.mark.parametrize("before", Status)
+async def test_progress_moves_a_task_that_may_run(store: StatusStore, before: Status) -> None:
+    await in_status(store, before)
+
+    outcome = await one(store, progress(1))
+
+    expected = "running" if before not in ENDS and RANK[before] <= RANK[Status.RUNNING] else before
+    assert (outcome.status, (await store.record("a1")).status) == (expected, expected)
+
+
+async def test_news_told_twice_counts_once(store: StatusStore) -> None:
+    told = [news(Status.RECEIVED, adopts=True), news(Status.RUNNING), progress(1), news(Status.SUCCEEDED)]
+
+    first, again = await store.advance(told), await store.advance(told)
+
+    assert [outcome.seq for outcome in first] == [1, 2, 3, 4]
+    assert [outcome.seq for outcome in again] == [0, 0, 0, 0]
+    assert await kinds(store) == ["received", "running", "progress", "succeeded"]
+
+
+async def test_late_news_is_dropped(store: StatusStore) -> None:
+    await in_status(store, Status.RUNNING, attempt=2)
+    late = [news(Status.RETRYING, 1), news(Status.RUNNING, 1), progress(1, 1), news(Status.RECEIVED, 2)]
+    assert [outcome.seq for outcome in await store.advance(late)] == [0, 0, 0, 0]
+
+
+async def test_the_same_progress_heard_by_two_watchers_is_told_once(store: StatusStore) -> None:
+    await in_status(store, Status.RUNNING)
+    heard = [progress(1), progress(2)]
+    heard_later = [progress(1, at_ms=AT_MS + 7), progress(2, at_ms=AT_MS + 7)]
+
+    await store.advance(heard)
+    await store.advance(heard_later)
+
+    assert await kinds(store) == ["running", "progress", "progress"]
+
+
+async def test_the_same_progress_in_another_attempt_is_new(store: StatusStore) -> None:
+    await in_status(store, Status.RUNNING)
+    told = [progress(1), news(Status.RETRYING), news(Status.RUNNING, 2), progress(1, 2)]
+    assert [outcome.seq for outcome in await store.advance(told)] == [2, 3, 4, 5]
+
+
+async def test_pieces_of_news_in_one_call_do_not_depend_on_each_other(store: StatusStore) -> None:
+    await in_status(store, Status.RUNNING, task_id="a1")
+    await in_status(store, Status.SUCCEEDED, task_id="b1")
+
+    outcomes = await store.advance(
+        [news(Status.RUNNING, task_id="b1"), news(Status.RUNNING, task_id="c1"), news(Status.FAILED, task_id="a1")]
+    )
+
+    assert outcomes[0] == Advanced(seq=0, attempt=1, status="succeeded", known=True)
+    assert outcomes[1] == UNKNOWN
+    assert outcomes[2] == Advanced(seq=2, attempt=1, status="failed", known=True)
+
+
+async def test_an_unknown_task_is_left_alone(store: StatusStore, redis: Redis) -> None:
+    assert await one(store, news(Status.RUNNING, facts={"task": "tasks.add"})) == UNKNOWN
+    assert await redis.execute("DBSIZE") == 0
+
+
+@pytest.mark.parametrize("status", Status)
+async def test_an_unknown_task_is_adopted_from_any_news_when_that_is_asked(store: StatusStore, status: Status) -> None:
+    told = news(status, adopts=True, facts={"task": "tasks.add"})
+
+    assert await one(store, told) == Advanced(seq=1, attempt=1, status=status, known=True)
+
+    record = await store.record("a1")
+    assert (record.status, record.task, record.seq) == (status, "tasks.add", 1)
+    assert record.life_left_ms is not None
+
+
+async def test_late_news_still_tells_facts_that_were_not_known(store: StatusStore) -> None:
+    await in_status(store, Status.RUNNING)
+
+    await one(store, news(Status.RECEIVED, facts={"task": "tasks.add", "worker": "w1"}, changes={"eta": 5}))
+    await one(store, news(Status.RECEIVED, facts={"task": "tasks.other"}))
+
+    record = await store.record("a1")
+    assert (record.status, record.task, record.worker, record.eta) == (Status.RUNNING, "tasks.add", "w1", None)
+
+
+async def test_news_that_moves_a_task_changes_its_record(store: StatusStore) -> None:
+    await in_status(store, Status.RECEIVED)
+    await one(store, news(Status.RUNNING, at_ms=AT_MS + 5, changes={"worker": "w1"}, celery_state="BAKING"))
+
+    record = await store.record("a1")
+    assert (record.worker, record.celery_state) == ("w1", "BAKING")
+    assert (record.received_at, record.started_at, record.finished_at) == (AT_MS, AT_MS + 5, None)
+
+
+async def test_an_update_is_in_the_history_and_in_the_live_feed(store: StatusStore, redis: Redis) -> None:
+    await in_status(store, Status.RECEIVED)
+    await one(store, news(Status.RUNNING))
+
+    entries: Sequence[tuple[bytes, dict[bytes, bytes]]] = await redis.execute("XRANGE", "petiole:live", "-", "+")
+    history = await redis.execute("LRANGE", "petiole:history:a1", 0, -1)
+    assert [(fields[b"i"], fields[b"s"], fields[b"u"]) for _, fields in entries] == [
+        (b"a1", b"1", history[0]),
+        (b"a1", b"2", history[1]),
+    ]
+
+
+async def test_the_live_feed_is_capped(redis: Redis, settings: BridgeSettings) -> None:
+    capped = settings.model_copy(update={"live_limit": 100})
+    async with StatusStore.open(redis, capped) as store:
+        await in_status(store, Status.RUNNING)
+        await store.advance([progress(number) for number in range(1_000)])
+    assert await redis.execute("XLEN", "petiole:live") <= 200
+
+
+async def test_of_a_long_history_the_beginning_is_dropped_and_counted(redis: Redis, settings: BridgeSettings) -> None:
+    short = settings.model_copy(update={"history_limit": 10})
+    async with StatusStore.open(redis, short) as store:
+        await in_status(store, Status.RUNNING)
+        await store.advance([progress(number) for number in range(24)])
+
+        missed = await store.read_after("a1", 0)
+
+    assert (missed.seq, missed.dropped) == (25, 15)
+    assert [update.seq for update in missed.updates] == list(range(16, 26))
+
+
+async def test_the_watchlist_has_the_open_tasks_by_their_last_news(store: StatusStore, redis: Redis) -> None:
+    await in_status(store, Status.RECEIVED, task_id="a1")
+    await in_status(store, Status.RECEIVED, task_id="b1")
+    await store.advance(
+        [news(Status.RUNNING, at_ms=AT_MS + 9), news(Status.FAILED, task_id="b1"), progress(1, at_ms=AT_MS + 3)]
+    )
+    assert await redis.execute("ZRANGE", "petiole:open", 0, -1, "WITHSCORES") == [b"a1", str(AT_MS + 9).encode()]
+
+
+async def test_the_payload_is_dropped_with_success(store: StatusStore, publisher: Publisher, redis: Redis) -> None:
+    await publisher.publish(submission("a1", args=("x" * 10_000,)))
+    await store.advance([progress(1, changes={"progress": "{}"}), news(Status.SUCCEEDED, at_ms=AT_MS + 9)])
+
+    assert await redis.execute("HMGET", "petiole:task:a1", "payload", "progress", "list") == [None, None, None]
+    record = await store.record("a1")
+    assert (record.status, record.task, record.finished_at) == (Status.SUCCEEDED, "tasks.add", AT_MS + 9)
+    assert await redis.execute("OBJECT", "ENCODING", "petiole:task:a1") in (b"listpack", b"ziplist")
+
+
+@pytest.mark.parametrize("end", sorted(ENDS - {Status.SUCCEEDED}))
+async def test_the_payload_is_kept_by_any_other_end_for_a_replay(
+    store: StatusStore, publisher: Publisher, redis: Redis, end: Status
+) -> None:
+    await publisher.publish(submission("a1"))
+    payload = await redis.execute("LINDEX", "celery", 0)
+
+    await one(store, news(end))
+
+    assert await redis.execute("HGET", "petiole:task:a1", "payload") == payload
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+async def test_an_end_leaves_the_watchlist_and_has_a_shorter_life(
+    store: StatusStore, redis: Redis, settings: BridgeSettings, end: Status
+) -> None:
+    await in_status(store, Status.RUNNING)
+    await one(store, news(end))
+
+    assert await redis.execute("EXISTS", "petiole:open") == 0
+    for key in ("petiole:task:a1", "petiole:history:a1"):
+        assert settings.ended_ttl - 5 < await redis.execute("TTL", key) <= settings.ended_ttl
+
+
+async def test_news_of_an_open_task_renews_its_life(store: StatusStore, redis: Redis, settings: BridgeSettings) -> None:
+    await in_status(store, Status.RECEIVED)
+    for key in ("petiole:task:a1", "petiole:history:a1"):
+        await redis.execute("EXPIRE", key, 10)
+    await one(store, news(Status.RUNNING))
+    for key in ("petiole:task:a1", "petiole:history:a1"):
+        assert await redis.execute("TTL", key) > settings.open_ttl - 5
+
+
+async def test_a_finished_small_task_costs_less_than_one_and_a_half_kilobytes(
+    store: StatusStore, publisher: Publisher, redis: Redis
+) -> None:
+    task_id = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+    await publisher.publish(submission(task_id, args=("sample payload",)))
+    story = [
+        news(Status.RECEIVED, task_id=task_id, facts={"worker": "celery@w1"}),
+        news(Status.RUNNING, task_id=task_id),
+        *(progress(step, task_id=task_id) for step in range(4)),
+        news(Status.SUCCEEDED, task_id=task_id, details={"result": {"data": "sample payload"}}),
+    ]
+    assert (await store.advance(story))[-1].seq == 8
+
+    sizes = [await redis.execute("MEMORY", "USAGE", f"petiole:{key}:{task_id}") for key in ("task", "history")]
+    assert sum(sizes) < 1_500
+
+
+async def test_a_task_that_waits_in_its_queue_can_be_withdrawn_from_it(
+    store: StatusStore, publisher: Publisher, redis: Redis
+) -> None:
+    await publisher.publish(submission("a1"))
+    await publisher.publish(submission("b1"))
+
+    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
+
+    assert outcome == Advanced(seq=2, attempt=1, status="cancelled", known=True)
+    assert await redis.execute("LLEN", "celery") == 1
+    assert (await store.record("b1")).status is Status.SUBMITTED
+
+
+async def test_a_task_that_a_worker_has_taken_cannot_be_withdrawn(
+    store: StatusStore, publisher: Publisher, redis: Redis
+) -> None:
+    await publisher.publish(submission("a1"))
+    await redis.execute("RPOP", "celery")
+
+    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
+
+    assert outcome == Advanced(seq=0, attempt=1, status="submitted", known=True)
+    assert await kinds(store) == ["submitted"]
+
+
+async def test_a_task_that_is_held_can_be_withdrawn_from_the_schedule(
+    store: StatusStore, publisher: Publisher, redis: Redis, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", eta=IN_A_MONTH))
+
+    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
+
+    assert (outcome.seq, outcome.status) == (3, "cancelled")
+    assert await store.release_due(int(IN_A_MONTH.timestamp() * 1000)) == 0
+    assert await redis.execute("EXISTS", "celery", "petiole:scheduled") == 0
+
+
+async def test_a_held_task_that_ended_otherwise_is_never_queued(
+    store: StatusStore, publisher: Publisher, redis: Redis
+) -> None:
+    await publisher.publish(submission("a1", eta=IN_A_MONTH))
+    await one(store, news(Status.CANCELLED, UNKNOWN_ATTEMPT, from_backend=True))
+
+    await store.release_due(int(IN_A_MONTH.timestamp() * 1000))
+
+    assert await redis.execute("EXISTS", "celery", "petiole:scheduled") == 0
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+@pytest.mark.parametrize("before", OPEN)
+async def test_an_end_of_an_unknown_attempt_ends_the_present_one(
+    store: StatusStore, before: Status, end: Status
+) -> None:
+    await in_status(store, before, attempt=3)
+    outcome = await one(store, news(end, UNKNOWN_ATTEMPT, at_ms=AT_MS - 1))
+    assert (outcome.status, outcome.attempt) == (end, 3)
+
+
+async def test_a_start_of_an_unknown_attempt_is_of_the_present_one(store: StatusStore) -> None:
+    await in_status(store, Status.RECEIVED, attempt=2)
+    outcome = await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT))
+    assert (outcome.status, outcome.attempt) == ("running", 2)
+
+
+async def test_news_of_an_unknown_attempt_that_is_older_than_the_last_is_dropped(store: StatusStore) -> None:
+    await in_status(store, Status.RECEIVED)
+    assert (await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT, at_ms=AT_MS - 1))).seq == 0
+
+
+@pytest.mark.parametrize(("from_backend", "expected"), [(True, ("running", 2)), (False, ("retrying", 1))])
+async def test_after_a_retry_a_start_of_an_unknown_attempt_is_believed_to_the_backend_alone(
+    store: StatusStore, from_backend: bool, expected: tuple[str, int]
+) -> None:
+    await in_status(store, Status.RETRYING)
+    outcome = await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT, from_backend=from_backend))
+    assert (outcome.status, outcome.attempt) == expected
+
+
+async def test_a_retry_that_the_backend_still_tells_of_is_old_news_for_a_later_attempt_that_waits(
+    store: StatusStore,
+) -> None:
+    for task_id, status, attempt, moves in (
+        ("a1", Status.RUNNING, 2, True),
+        ("b1", Status.SCHEDULED, 2, False),
+        ("c1", Status.SUBMITTED, 1, True),
+    ):
+        await in_status(store, status, attempt, task_id=task_id)
+        told = news(Status.RETRYING, UNKNOWN_ATTEMPT, task_id=task_id, from_backend=True)
+        assert bool((await one(store, told)).seq) == moves

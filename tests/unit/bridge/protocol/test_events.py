@@ -1,0 +1,172 @@
+import json
+from typing import Any
+
+import pytest
+
+from bridge.errors import UnreadableBytes
+from bridge.protocol.envelope import open_json
+from bridge.protocol.events import Sender, news_of_event, read_events, seal_task_sent
+from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.state import Status
+from tests import celery_says
+from tests.celery_says import WORKER, envelope, event, received
+
+AT_MS = 1_795_488_861_007
+LATER = "2026-11-24T03:00:00+00:00"
+REVOKED = {"type": "TaskRevokedError", "message": "revoked"}
+
+
+def news_of(one: dict[str, Any], attempt: int = UNKNOWN_ATTEMPT) -> News:
+    news = news_of_event(one, at_ms=AT_MS, attempt=attempt)
+    assert news is not None
+    return news
+
+
+def test_one_event_is_read_as_a_list_of_one() -> None:
+    assert read_events(envelope(received("a1"))) == [received("a1")]
+
+
+def test_events_that_a_worker_sends_together_are_read_in_their_order() -> None:
+    both = [received("a1"), celery_says.started("a1")]
+    assert read_events(envelope(both)) == both
+    assert read_events(envelope([])) == []
+
+
+@pytest.mark.parametrize("body", [None, 5, "text", {}, {"type": 5}, [None], [{"type": "task-started"}, {}]])
+def test_a_body_that_is_no_event_is_unreadable(body: object) -> None:
+    with pytest.raises(UnreadableBytes, match="not an event"):
+        read_events(envelope(body))
+
+
+def test_a_task_is_announced_as_celery_does() -> None:
+    encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1]))
+    sender = Sender(hostname="gen7@example", pid=7)
+
+    data = seal_task_sent(encoded, "mail", sender, clock=3, timestamp=1.5, delivery_tag="tag")
+
+    (told,) = read_events(data)
+    assert open_json(data) == told
+    assert (told["type"], told["uuid"], told["name"]) == ("task-sent", "a1", "tasks.add")
+    assert (told["queue"], told["routing_key"], told["exchange"]) == ("mail", "mail", "")
+    assert (told["hostname"], told["pid"], told["clock"], told["timestamp"]) == ("gen7@example", 7, 3, 1.5)
+    properties = json.loads(data)["properties"]
+    assert properties["delivery_info"] == {"exchange": "celeryev", "routing_key": "task.sent"}
+
+
+def test_a_task_that_was_sent_is_submitted_and_known_by_name_and_queue() -> None:
+    news = news_of(event("task-sent", "a1", retries=0, name="tasks.add", queue="mail"))
+
+    assert (news.task_id, news.status, news.attempt) == ("a1", Status.SUBMITTED, 1)
+    assert news.facts == {"task": "tasks.add", "queue": "mail"}
+
+
+def test_a_task_that_sent_itself_again_has_not_said_yet_that_it_retries() -> None:
+    assert news_of_event(event("task-sent", "a1", retries=1), at_ms=AT_MS) is None
+
+
+def test_a_task_that_was_received_is_with_its_worker() -> None:
+    news = news_of(received("a1", retries=2))
+
+    assert (news.status, news.attempt) == (Status.RECEIVED, 3)
+    assert news.facts == {"task": "tasks.add", "worker": WORKER}
+
+
+def test_a_task_that_was_received_long_before_its_time_is_scheduled() -> None:
+    news = news_of(received("a1", eta=LATER))
+
+    assert news.status is Status.SCHEDULED
+    assert news.details == {"eta": "2026-11-24T03:00:00.000Z"}
+    assert news.changes == {"eta": 1_795_489_200_000}
+
+
+def test_a_task_that_was_received_after_its_time_runs_at_once() -> None:
+    assert news_of(received("a1", eta="2026-11-24T02:00:00")).status is Status.RECEIVED
+
+
+def test_a_task_that_started_runs_on_its_worker() -> None:
+    news = news_of(celery_says.started("a1"), attempt=2)
+    assert (news.status, news.attempt, news.changes) == (Status.RUNNING, 2, {"worker": WORKER})
+
+
+def test_a_task_that_is_retried_says_why() -> None:
+    news = news_of(celery_says.retried("a1"), attempt=1)
+    assert (news.status, news.attempt) == (Status.RETRYING, 1)
+    assert news.details == {"error": {"type": "ValueError", "message": "not yet"}}
+
+
+def test_a_task_that_succeeded_has_its_result_in_the_backend() -> None:
+    news = news_of(celery_says.succeeded("a1"))
+    assert (news.status, news.details) == (Status.SUCCEEDED, {"result": None})
+
+
+def test_a_task_that_failed_has_its_traceback_with_it() -> None:
+    news = news_of(celery_says.failed("a1"))
+    assert news.status is Status.FAILED
+    assert news.details == {"error": {"type": "ValueError", "message": "oops", "traceback": "Traceback …"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({"expired": True, "terminated": False}, Status.EXPIRED, "expired"),
+        ({"expired": False, "terminated": True, "signum": 15}, Status.CANCELLED, "terminated"),
+        ({"expired": False, "terminated": False}, Status.CANCELLED, "revoked"),
+        ({}, Status.CANCELLED, "revoked"),
+    ],
+)
+def test_a_task_that_was_revoked_has_expired_or_was_cancelled(
+    fields: dict[str, Any], status: Status, message: str
+) -> None:
+    news = news_of(event("task-revoked", "a1", **fields))
+    assert news.status is status
+    assert news.details == {"error": {"type": "TaskRevokedError", "message": message}}
+
+
+def test_a_task_that_was_rejected_has_ended_unless_it_goes_back_to_its_queue() -> None:
+    assert news_of(event("task-rejected", "a1", requeue=False)).status is Status.REJECTED
+    assert news_of_event(event("task-rejected", "a1", requeue=True), at_ms=AT_MS) is None
+
+
+def test_progress_that_a_task_tells_by_an_event_is_no_change_of_status() -> None:
+    news = news_of(event("task-progress", "a1", current=4, total=10, cake="no"), attempt=2)
+
+    assert (news.status, news.attempt) == (None, 2)
+    assert news.details == {"progress": {"current": 4, "total": 10}}
+    assert news.changes == {"progress": '{"current":4,"total":10}'}
+
+
+def test_an_event_of_a_kind_that_says_nothing_of_a_status_is_no_news() -> None:
+    assert news_of_event(event("task-custom", "a1"), at_ms=AT_MS) is None
+
+
+def test_news_has_the_time_at_which_it_was_heard() -> None:
+    assert news_of(celery_says.started("a1")).at_ms == AT_MS
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"type": "task-started"},
+        {"type": "task-started", "uuid": "a1"},
+        {"type": "task-sent", "uuid": "a1"},
+        {"type": "task-received", "uuid": "a1", "hostname": WORKER},
+        received("a1", retries=None),  # type: ignore[arg-type]  # what a malformed event has
+        received("a1", retries="2"),  # type: ignore[arg-type]
+        received("a1", retries=1.5),  # type: ignore[arg-type]
+        received("a1", retries=-1),
+        received("a1", retries=True),
+        received("a1", eta="soon"),
+        received("a1", eta=5),
+        received("a1", eta=LATER, timestamp="now"),
+        received("a1", eta=LATER, timestamp=float("inf")),
+        received("a1", eta=LATER, timestamp=float("nan")),
+        received("a1", eta=LATER, timestamp=1e300),
+        received("a1", eta="0001-01-01T00:00:00+14:00", timestamp=-1e11),
+        {"type": "task-retried", "uuid": "a1"},
+        {"type": "task-failed", "uuid": "a1"},
+    ],
+)
+def test_an_event_without_what_celery_always_sends_is_unreadable(malformed: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableBytes, match=f"not a {malformed['type']} event"):
+        news_of_event(malformed, at_ms=AT_MS)

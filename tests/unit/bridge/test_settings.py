@@ -1,0 +1,155 @@
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from bridge.errors import InvalidSettings
+from bridge.settings import BridgeSettings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in os.environ:
+        if variable.upper().startswith("PETIOLE_"):
+            monkeypatch.delenv(variable)
+
+
+def test_every_setting_has_a_default_that_works() -> None:
+    assert BridgeSettings.load().redis_url == "redis://localhost:6379/0"
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", "redis://broker:6380/3")
+    monkeypatch.setenv("PETIOLE_ADOPT", "false")
+
+    settings = BridgeSettings.load()
+
+    assert (settings.redis_url, settings.adopt) == ("redis://broker:6380/3", False)
+
+
+def test_what_the_caller_gives_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_DEFAULT_QUEUE", "slow")
+
+    assert BridgeSettings.load(default_queue="fast").default_queue == "fast"
+
+
+@pytest.mark.parametrize("told", [None, ""])
+def test_the_result_backend_is_the_broker_unless_told(monkeypatch: pytest.MonkeyPatch, told: str | None) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", "redis://broker/1")
+    if told is not None:
+        monkeypatch.setenv("PETIOLE_RESULT_BACKEND_URL", told)
+
+    assert BridgeSettings.load().result_backend_url == "redis://broker/1"
+
+
+def test_the_result_backend_can_be_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", "redis://broker/1")
+    monkeypatch.setenv("PETIOLE_RESULT_BACKEND_URL", "rediss://results/2")
+
+    settings = BridgeSettings.load()
+
+    assert (settings.redis_url, settings.result_backend_url) == ("redis://broker/1", "rediss://results/2")
+
+
+def test_without_any_setting_both_are_the_local_server() -> None:
+    settings = BridgeSettings.load()
+
+    assert settings.result_backend_url == settings.redis_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://h/",
+        "redis://u:p%2Fw@h:1/2?ssl_cert_reqs=none",
+        "rediss://[::1]:6379/0",
+        "unix:///a/b.sock",
+    ],
+)
+def test_an_address_that_redis_py_understands_is_taken(url: str) -> None:
+    assert BridgeSettings.load(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "must start with redis://"),
+        ("localhost:6379", "must start with redis://"),
+        ("amqp://localhost", "must start with redis://"),
+        ("REDIS://localhost", "must start with redis://"),
+        ("redis://h:port/0", "is no address"),
+        ("redis://[::1/0", "is no address"),
+        ("redis://h/zero", "must name the database by its number"),
+        ("redis://h/-1", "must name the database by its number"),
+    ],
+)
+def test_an_address_that_would_fail_or_mislead_later_is_refused_now(
+    monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", url)
+
+    with pytest.raises(InvalidSettings, match=f"PETIOLE_REDIS_URL: {reason}"):
+        BridgeSettings.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PETIOLE_RESULT_BACKEND_URL", "amqp://localhost"),
+        ("PETIOLE_PREFIX", ""),
+        ("PETIOLE_MAX_QUEUE_DEPTH", "many"),
+        ("PETIOLE_SUBMIT_BATCH", "1001"),
+        ("PETIOLE_SWEEP_SECONDS", "0"),
+        ("PETIOLE_HOLD_AFTER", "nan"),
+        ("PETIOLE_COMMAND_TIMEOUT", "inf"),
+        ("PETIOLE_ADOPT", "perhaps"),
+    ],
+)
+def test_a_bad_value_fails_with_a_sentence_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(InvalidSettings, match=f"^Settings that cannot work: {variable}: .+ Correct the environment"):
+        BridgeSettings.load()
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_HISTORY_LIMIT", "few")
+    monkeypatch.setenv("PETIOLE_OPEN_TTL", "1")
+
+    with pytest.raises(InvalidSettings, match=r"PETIOLE_OPEN_TTL: .*; PETIOLE_HISTORY_LIMIT: "):
+        BridgeSettings.load()
+
+
+def test_a_bad_broker_is_not_blamed_on_the_result_backend_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", "amqp://localhost")
+
+    with pytest.raises(InvalidSettings) as raised:
+        BridgeSettings.load()
+
+    assert "PETIOLE_RESULT_BACKEND_URL" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["amqp://me:hunter2@h/0", "redis://:hunter2/@h/0", "redis://me:hunter2@h/zero"])
+def test_an_error_does_not_repeat_a_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", url)
+
+    with pytest.raises(InvalidSettings) as raised:
+        BridgeSettings.load()
+
+    assert "hunter2" not in f"{raised.value} {raised.value.__cause__}"
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidSettings, match="PETIOLE_REDIS_ULR"):
+        BridgeSettings.load(redis_ulr="redis://localhost")
+
+
+@pytest.mark.parametrize("name", ["redis_url", "adopt"])
+def test_settings_do_not_change_once_read(name: str) -> None:
+    settings = BridgeSettings.load()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(settings, name, "other")
