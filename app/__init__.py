@@ -1,0 +1,1 @@
+"""The HTTP edge: it translates, and decides nothing."""

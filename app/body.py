@@ -1,0 +1,87 @@
+"""Request bodies: how large they may be, and JSON read strictly."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import ProblemRaised, payload_too_large
+
+
+class BodyLimit:
+    """Refuses bodies of more than `limit` bytes, by their stated length at once and otherwise while they come in."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif _stated_length(scope) > self._limit:
+            await payload_too_large(self._limit).answer(scope["path"])(scope, receive, send)
+        else:
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        came = 0
+
+        async def receive_counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._limit:
+                raise ProblemRaised(payload_too_large(self._limit))
+            return message
+
+        return receive_counted
+
+
+def _stated_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
+
+
+class StrictJsonRequest(Request):
+    """Reads JSON as RFC 8259 has it: no NaN, no Infinity. Python's own reader would let them pass to the workers."""
+
+    async def json(self) -> Any:
+        """The body's value.
+
+        Raises:
+            json.JSONDecodeError: for everything that is not JSON, and JSON that cannot be read.
+        """
+        body = await self.body()
+        try:
+            return json.loads(body, parse_constant=_refuse)
+        except json.JSONDecodeError:
+            raise
+        except RecursionError:
+            raise json.JSONDecodeError("nested too deep", "", 0) from None
+        except UnicodeDecodeError:
+            raise json.JSONDecodeError("is not UTF-8", "", 0) from None
+        except ValueError:  # Python bounds how many digits it reads
+            raise json.JSONDecodeError("has a number of too many digits", "", 0) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{constant} is not JSON; send null or a text instead", "", 0)
+
+
+class StrictJsonRoute(APIRoute):
+    """A route whose JSON body is read by `StrictJsonRequest`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, given a stricter request."""
+        handler = super().get_route_handler()
+
+        async def strict_handler(request: Request) -> Response:
+            return await handler(StrictJsonRequest(request.scope, request.receive))
+
+        return strict_handler

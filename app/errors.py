@@ -1,0 +1,181 @@
+"""Every error as a problem document (RFC 9457), by one table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from bridge.errors import (
+    BrokerUnavailable,
+    DuplicateTask,
+    InvalidMessage,
+    PublisherBusy,
+    QueueSaturated,
+    TaskEnded,
+    TaskNotFound,
+    UnreadableBytes,
+)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ECHO = 200
+"""Characters of somebody's input that an answer repeats."""
+
+
+class FieldError(BaseModel):
+    """One field that is not as it must be."""
+
+    pointer: str = Field(description="JSON pointer (RFC 6901) into the part of the request named by `in`.")
+    detail: str
+    in_: str = Field(alias="in", description="`body`, `query`, `path` or `header`.")
+
+
+class ProblemDocument(BaseModel):
+    """What every error answers."""
+
+    type: str = Field(description="Stable name of the kind of problem.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request.")
+    errors: list[FieldError] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One problem, before it is an answer."""
+
+    type: str
+    status: int
+    detail: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def answer(self, path: str) -> JSONResponse:
+        """The problem document, for the request to `path`."""
+        document = {
+            "type": self.type,
+            "title": self.type.replace("-", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "instance": path,
+            **self.more,
+        }
+        return JSONResponse(document, self.status, dict(self.headers), MEDIA_TYPE)
+
+
+class ProblemRaised(HTTPException):
+    """Raised by a route to answer with a problem. An HTTPException, so that it passes FastAPI's own handling."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
+
+
+def payload_invalid(errors: list[dict[str, str]]) -> Problem:
+    """422: something in the request is not as it must be."""
+    first = errors[0]
+    detail = f"{first['in']} {first['pointer'] or 'as a whole'}: {first['detail']}"
+    return Problem(type="payload-invalid", status=422, detail=detail, more={"errors": errors})
+
+
+def payload_too_large(limit: int) -> Problem:
+    """413: the body has more bytes than `limit`."""
+    return Problem(
+        type="payload-too-large",
+        status=413,
+        detail=f"The body has more than {limit} bytes. Put large data elsewhere and send its address.",
+        headers={"Connection": "close"},
+    )
+
+
+def _again_later(kind: str) -> Callable[[Any], Problem]:
+    def problem(error: BrokerUnavailable | QueueSaturated | PublisherBusy) -> Problem:
+        return Problem(type=kind, status=503, detail=str(error), headers={"Retry-After": str(ceil(error.retry_after))})
+
+    return problem
+
+
+def _plain(kind: str, status: int) -> Callable[[Any], Problem]:
+    return lambda error: Problem(type=kind, status=status, detail=str(error))
+
+
+def _invalid(error: InvalidMessage) -> Problem:
+    return payload_invalid([{"pointer": error.pointer, "detail": error.reason, "in": "body"}])
+
+
+def _ended(error: TaskEnded) -> Problem:
+    return Problem(type="task-ended", status=409, detail=str(error), more={"task_status": error.status})
+
+
+_TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
+    InvalidMessage: _invalid,
+    TaskNotFound: _plain("task-not-found", 404),
+    DuplicateTask: _plain("task-exists", 409),
+    TaskEnded: _ended,
+    QueueSaturated: _again_later("queue-saturated"),
+    PublisherBusy: _again_later("queue-saturated"),
+    BrokerUnavailable: _again_later("broker-unavailable"),
+    UnreadableBytes: _plain("stored-data-unreadable", 500),
+}
+
+
+async def _bridge_error(request: Request, error: Exception) -> JSONResponse:
+    problem = next(make for kind, make in _TABLE.items() if isinstance(error, kind))(error)
+    return problem.answer(request.url.path)
+
+
+async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
+    # Starlette logs the error with its stack trace after this answer.
+    detail = "The server made a mistake; its log says which."
+    return Problem(type="internal-error", status=500, detail=detail).answer(request.url.path)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ProblemRaised):
+        return error.problem.answer(request.url.path)
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    problem = Problem(type=kind, status=error.status_code, detail=error.detail, headers=error.headers or {})
+    return problem.answer(request.url.path)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    return payload_invalid([_field_error(one) for one in error.errors()]).answer(request.url.path)
+
+
+def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = error["loc"]
+    if error["type"] == "json_invalid":
+        return {"pointer": "", "detail": str(error["ctx"]["error"]), "in": "body"}
+    if error["type"] == "model_attributes_type":
+        return {"pointer": "", "detail": "must be a JSON object, sent as Content-Type: application/json", "in": "body"}
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return {"pointer": pointer[:MAX_ECHO], "detail": str(error["msg"]).removeprefix("Value error, "), "in": str(where)}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _unexpected)
+    for kind in _TABLE:
+        app.add_exception_handler(kind, _bridge_error)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these problems."""
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    return {
+        status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
+        for status in statuses
+    }

@@ -1,0 +1,78 @@
+"""The application: `uvicorn --factory app.main:create_app`. Importing this module does nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import errors
+from app.body import BodyLimit
+from app.deps import Edge, Streams
+from app.routes import events, health, installation, submit, tasks
+from app.settings import Settings
+from app.shutdown import notice_of_stop
+from bridge import open_client
+
+DESCRIPTION = """
+The asyncio front of Celery: **submit** over REST, **run** on stock Celery workers, **follow** over server-sent events.
+
+1. `POST /tasks/submit` or `POST /v1/tasks` queues a task and answers its `task_id`.
+2. `GET /v1/tasks/{task_id}/events` streams what becomes of it; `GET /v1/tasks/{task_id}` says where it is now.
+3. `GET /v1/tasks/{task_id}/result` has what it returned.
+
+Every error is a problem document (RFC 9457): `type` is its stable name, `errors` names the fields by JSON pointers.
+"""
+TAGS = [
+    {"name": "submit", "description": "Queue tasks."},
+    {"name": "tasks", "description": "What became of them."},
+    {"name": "streams", "description": "What becomes of them, while it does."},
+    {"name": "installation", "description": "Queues and workers."},
+    {"name": "health", "description": "For load balancers and orchestrators."},
+]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application.
+
+    Raises:
+        InvalidSettings: a `PETIOLE_` variable has a value that cannot work.
+    """
+    chosen = settings or Settings.load()
+    app = FastAPIOffline(
+        title="Petiole",
+        version=version("petiole"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=_lifespan(chosen),
+        redoc_url=None,
+        swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
+    )
+    app.add_middleware(BodyLimit, limit=chosen.max_body_bytes)
+    errors.install(app)
+    for module in (submit, tasks, events, installation, health):
+        app.include_router(module.router)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        async with open_client(settings) as client:
+            edge = Edge(settings=settings, client=client, streams=Streams(limit=settings.max_streams))
+
+            def close_streams() -> None:
+                edge.streams.closing = True
+                client.wake_followers()
+
+            def stop_noticed() -> None:
+                loop.call_soon_threadsafe(close_streams)  # a signal handler runs between any two steps of the loop
+
+            app.state.edge = edge
+            with notice_of_stop(stop_noticed):
+                yield
+
+    return lifespan

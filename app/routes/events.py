@@ -1,0 +1,76 @@
+"""The stream of one task."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+
+from app import sse
+from app.deps import TheEdge
+from app.errors import Problem, ProblemRaised, documented
+from app.routes.tasks import After, TaskId
+from app.streaming import TaskStream
+
+router = APIRouter(prefix="/v1/tasks")
+LastEventId = Annotated[
+    str | None,
+    Header(alias="Last-Event-ID", pattern="^[0-9]{0,15}$", description="Set by EventSource when it returns."),
+]
+_EXAMPLE = """retry: 2000
+
+id: 4
+event: progress
+data: {"task_id":"c2a9…","seq":4,"status":"running","attempt":1,"progress":{"current":40,"total":100},"time":"…Z"}
+
+: keep-alive
+
+id: 5
+event: succeeded
+data: {"task_id":"c2a9…","seq":5,"status":"succeeded","attempt":1,"result":{"rows":344},"final":true,"time":"…Z"}
+
+"""
+
+
+@router.get(
+    "/{task_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "A stream of updates, numbered from 1.",
+            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        204: {"description": "The client has every update, and the task has ended: nothing will follow."},
+        **documented(404, 422, 503),
+    },
+    tags=["streams"],
+    summary="Follow a task by server-sent events",
+)
+async def follow_task(task_id: TaskId, edge: TheEdge, after: After = 0, last_event_id: LastEventId = None) -> Response:
+    """Every update of the task as it happens, first those that were missed.
+
+    - `event` is a status (`submitted`, `scheduled`, `received`, `running`, `retrying`, and the ends `succeeded`,
+      `failed`, `cancelled`, `expired`, `rejected`, `lost`), or `progress`, `reset` or `closing`.
+    - `id` is the update's number: every number once, rising, without a gap, whatever dies in between.
+    - A client that returns with `Last-Event-ID`, to any replica, gets exactly what it missed. `?after=` is the same for
+      a client that cannot set headers; the header counts where both are given.
+    - After an end the stream closes; coming back then answers 204, which stops an `EventSource`.
+    - `reset` carries the whole task when older updates are not kept any more; `closing` says that this server stops.
+    - Silence is broken by a comment every 15 seconds or less.
+
+    *Try it out* shows the stream once the task has ended; `curl -N` shows it as it happens.
+    """
+    if edge.streams.open >= edge.streams.limit:
+        raise ProblemRaised(_too_many(edge.streams.limit))
+    stream = TaskStream(edge, task_id, int(last_event_id) if last_event_id else after)
+    if not await stream.begin():
+        return Response(status_code=204)
+    return StreamingResponse(stream.chunks(), media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+
+
+def _too_many(limit: int) -> Problem:
+    return Problem(
+        type="streams-saturated",
+        status=503,
+        detail=f"This process serves {limit} streams already. Try again, at another replica if there is one.",
+        headers={"Retry-After": "1"},
+    )

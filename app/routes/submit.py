@@ -1,0 +1,64 @@
+"""Submitting tasks: the first contract, and tasks by name."""
+
+import json
+
+from fastapi import APIRouter, Response
+
+from app.body import StrictJsonRoute
+from app.deps import TheClient, TheEdge
+from app.errors import ProblemRaised, documented, payload_invalid
+from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted, now_ms, task_path
+from bridge.errors import InvalidMessage
+
+router = APIRouter(route_class=StrictJsonRoute)
+_WHERE = {
+    "Location": {"description": "The task.", "schema": {"type": "string"}},
+    "Link": {"description": 'Its stream of events: `<…/events>; rel="monitor"`.', "schema": {"type": "string"}},
+}
+_ERRORS = documented(413, 422, 503)
+
+
+def _headers(task_id: str) -> dict[str, str]:
+    path = task_path(task_id)
+    return {"Location": path, "Link": f'<{path}/events>; rel="monitor"'}
+
+
+@router.post(
+    "/tasks/submit",
+    status_code=202,
+    response_model=Submitted,
+    responses={202: {"headers": _WHERE}, **_ERRORS},
+    tags=["submit"],
+    summary="Submit the default task",
+)
+async def submit(request: SubmitRequest, edge: TheEdge) -> Response:
+    """Run the default task (`workers.tasks.heavy_task`, unless the service is told otherwise) with `data`.
+
+    The task is queued *and* recorded when this answers 202: its id is known from now on.
+    """
+    try:
+        handle = await edge.client.submit(edge.settings.default_task, [request.data])
+    except InvalidMessage as error:
+        raise ProblemRaised(payload_invalid([{"pointer": "/data", "detail": error.reason, "in": "body"}])) from error
+    body = json.dumps({"task_id": handle.task_id, "status": "submitted"})
+    return Response(body, 202, _headers(handle.task_id), "application/json")
+
+
+@router.post(
+    "/v1/tasks",
+    status_code=202,
+    response_model=TaskResource,
+    responses={202: {"headers": _WHERE}, **documented(409), **_ERRORS},
+    tags=["submit"],
+    summary="Submit a task by its name",
+)
+async def submit_task(request: TaskRequest, client: TheClient) -> Response:
+    """Queue any task that the workers know, with any JSON arguments.
+
+    The name is not checked, since only workers know theirs: a name that no worker has fails with `NotRegistered`.
+    A `task_id` that was used before answers 409 and queues nothing, so a submit can safely be sent again.
+    """
+    handle = await client.submit(request.task, request.args, request.kwargs, request.options.to_bridge())
+    record = accepted(handle.task_id, request, client.settings.default_queue)
+    body = TaskResource.of(record, now_ms()).model_dump_json()
+    return Response(body, 202, _headers(handle.task_id), "application/json")

@@ -1,0 +1,120 @@
+"""Reading and cancelling tasks."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import JSONResponse
+
+from app.body import StrictJsonRoute
+from app.deps import TheClient
+from app.errors import Problem, ProblemRaised, documented
+from app.schemas import POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
+from bridge import TaskClient, TaskRecord
+from bridge.protocol.state import Status
+
+router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
+TaskId = Annotated[str, Path(max_length=255, description="The `task_id` that a submit answered.")]
+After = Annotated[int, Query(ge=0, description="Only updates with a number above this one.")]
+
+
+@router.get(
+    "/{task_id}",
+    response_model=TaskResource,
+    responses=documented(404, 422, 503),
+    tags=["tasks"],
+    summary="A task as it is now",
+)
+async def read_task(task_id: TaskId, client: TheClient) -> TaskResource:
+    """Everything that is known of a task. 404 means that it was never submitted here, or that its record has gone."""
+    return TaskResource.of(await client.record(task_id), now_ms())
+
+
+@router.get(
+    "/{task_id}/result",
+    response_model=TaskResult,
+    responses={
+        202: {"model": TaskResource, "description": "The task has not ended; ask again after `Retry-After` seconds."},
+        **documented(404, 409, 410, 422, 503),
+    },
+    tags=["tasks"],
+    summary="What a task returned",
+)
+async def read_result(task_id: TaskId, client: TheClient) -> Response:
+    """The result, however large. A task that failed answers 409 `task-failed` with its error, never a 5xx."""
+    record = await client.record(task_id)
+    if not record.final:
+        body = TaskResource.of(record, now_ms()).model_dump_json()
+        return Response(body, 202, {"Retry-After": str(POLL_AFTER_MS // 1000)}, "application/json")
+    if record.status is not Status.SUCCEEDED:
+        raise ProblemRaised(_failed(record))
+    result = await _result(record, client)
+    return JSONResponse({"task_id": task_id, "status": record.status, "result": result})
+
+
+async def _result(record: TaskRecord, client: TaskClient) -> Any:
+    last = record.last.fields if record.last else {}
+    if "result_ref" not in last:
+        return last.get("result")
+    meta = await client.stored_result(record.task_id)
+    if meta is None:
+        raise ProblemRaised(
+            Problem(type="task-expired", status=410, detail="The result backend does not keep this result any more.")
+        )
+    return meta.result
+
+
+def _failed(record: TaskRecord) -> Problem:
+    error = record.last.error if record.last else None
+    return Problem(
+        type="task-failed",
+        status=409,
+        detail=f"The task has no result: {record.status}.",
+        more={"task_status": record.status, "error": error},
+    )
+
+
+@router.get(
+    "/{task_id}/history",
+    responses={
+        200: {
+            "description": "The updates, as the stream sends them.",
+            "content": {
+                "application/json": {
+                    "example": {
+                        "task_id": "c2a9c7f0-0000-4000-8000-000000000000",
+                        "updates": [
+                            {"seq": 1, "status": "submitted", "attempt": 1, "time": "2026-01-31T12:00:00.000Z"}
+                        ],
+                    }
+                }
+            },
+        },
+        **documented(404, 422, 503),
+    },
+    tags=["tasks"],
+    summary="All updates of a task",
+)
+async def read_history(task_id: TaskId, client: TheClient, after: After = 0) -> Response:
+    """The numbered updates that are kept, the oldest first: the same that the stream sends."""
+    updates = await client.history(task_id, after)
+    body = b'{"task_id":"%b","updates":[%b]}' % (task_id.encode(), b",".join(update.json for update in updates))
+    return Response(body, media_type="application/json")
+
+
+@router.post(
+    "/{task_id}/cancel",
+    status_code=202,
+    response_model=CancelOutcome,
+    responses=documented(404, 409, 413, 422, 503),
+    tags=["tasks"],
+    summary="Cancel a task",
+)
+async def cancel_task(task_id: TaskId, client: TheClient, request: CancelRequest | None = None) -> CancelOutcome:
+    """Take a task out of its queue, or tell the workers to discard it; its stream says when it has ended.
+
+    A task that runs already goes on, unless `terminate` is true: then the process that runs it gets the signal.
+    409 `task-ended` if it has ended.
+    """
+    asked = request or CancelRequest()
+    outcome = await client.cancel(task_id, terminate=asked.terminate, signal=asked.signal, reason=asked.reason)
+    return CancelOutcome(task_id=task_id, outcome=outcome, reason=asked.reason)

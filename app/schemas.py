@@ -1,0 +1,256 @@
+"""The bodies of requests and answers, and how they become the bridge's words and back."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from urllib.parse import quote
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from bridge import Options, TaskRecord
+from bridge.protocol.clock import iso
+from bridge.protocol.state import Status
+
+POLL_AFTER_MS = 2_000
+"""How long a client that cannot follow the stream should wait before it asks again."""
+
+
+def _text_only(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a text like 2026-01-31T12:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+MAX_SECONDS = 31_536_000
+Seconds = Annotated[StrictFloat, Field(ge=0, le=MAX_SECONDS)]
+Limit = Annotated[StrictFloat, Field(gt=0, le=MAX_SECONDS)]
+
+
+def _plainly(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return validate(value)
+    except ValidationError:  # it would name both arms of the union, and neither helps
+        raise ValueError(f"must be a time like 2026-01-31T12:00:00Z, or 0 to {MAX_SECONDS} seconds") from None
+
+
+TimeOrSeconds = Annotated[Time | Seconds, WrapValidator(_plainly)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class SubmitRequest(_Request):
+    """The first contract."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"data": "sample payload"}]})
+
+    data: StrictStr = Field(description="What the default task works on.")
+
+
+class Submitted(BaseModel):
+    """The first contract's answer: these two keys and no others."""
+
+    task_id: str
+    status: str = Field("submitted", description="Always `submitted`.")
+
+
+class TaskOptions(_Request):
+    """How a task is to run, by the names of Celery's `apply_async`. Durations are seconds."""
+
+    queue: StrictStr | None = Field(None, max_length=255, description="The default queue when not given.")
+    priority: StrictInt = Field(0, ge=0, le=9, description="0 is served first, 9 last, as Celery has it on Redis.")
+    countdown: Seconds | None = Field(None, description="Run no earlier than so long from now.")
+    eta: Time | None = Field(None, description="Run no earlier than this time, with its UTC offset.")
+    expires: TimeOrSeconds | None = Field(None, description="Do not start later than this time, or so long from now.")
+    time_limit: Limit | None = Field(None, description="The process that runs the task is killed after so long.")
+    soft_time_limit: Limit | None = Field(None, description="The task is told to stop after so long.")
+    task_id: StrictStr | None = Field(None, min_length=1, max_length=255, description="Made for you when not given.")
+    tags: list[StrictStr] = Field([], max_length=32, description="Your own labels, up to 128 characters each.")
+
+    def to_bridge(self) -> Options:
+        """The same as the bridge has it."""
+        return Options(**dict(self))
+
+
+class TaskRequest(_Request):
+    """A task to run: its name as the workers know it, and what to call it with."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"task": "workers.tasks.heavy_task", "args": [], "kwargs": {"data": "sample payload"}, "options": {}}
+            ]
+        }
+    )
+
+    task: StrictStr = Field(min_length=1, max_length=255, description="For example `workers.tasks.heavy_task`.")
+    args: list[Any] = Field([], description="Positional arguments, any JSON.")
+    kwargs: dict[str, Any] = Field({}, description="Keyword arguments, any JSON.")
+    options: TaskOptions = Field(default_factory=TaskOptions)
+
+
+class CancelRequest(_Request):
+    """How to cancel. Without `terminate` a task that runs already goes on."""
+
+    terminate: bool = Field(False, strict=True, description="End the process that runs the task.")
+    signal: StrictStr = Field("SIGTERM", pattern="^SIG[A-Z0-9]{1,12}$", description="What to end it with.")
+    reason: StrictStr = Field("", max_length=500, description="Why; kept with the task.")
+
+
+class Progress(BaseModel):
+    """How far a task is, as it said itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    current: float | None = None
+    total: float | None = None
+    message: Any = None
+
+
+class TaskError(BaseModel):
+    """Why a task failed."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+class TaskLinks(BaseModel):
+    """Where to go from here."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    self_: str = Field(alias="self")
+    events: str
+    history: str
+    result: str
+    cancel: str
+
+    @classmethod
+    def of(cls, task_id: str) -> Self:
+        """The links of a task."""
+        path = task_path(task_id)
+        parts = ("events", "history", "result", "cancel")
+        return cls.model_validate({"self": path, **{part: f"{path}/{part}" for part in parts}})
+
+
+class TaskResource(BaseModel):
+    """A task as it is now."""
+
+    task_id: str
+    task: str | None = Field(description="Null for a task of another producer whose name was not heard.")
+    status: Status
+    celery_state: str = Field(description="What Celery's AsyncResult and Flower call it.")
+    attempt: int = Field(description="Counts from 1.")
+    queue: str | None
+    priority: int
+    tags: list[str]
+    progress: Progress | None
+    submitted_at: str | None
+    received_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    eta: str | None = Field(description="When it is to run, if that was put off.")
+    next_retry_at: str | None
+    worker: str | None
+    cancel_requested: bool
+    cancel_reason: str | None
+    result: Any = Field(None, description="What the task returned; see `result_ref` for a large one.")
+    result_ref: str | None = Field(None, description="Where a result is that is too large to stand here.")
+    error: TaskError | None
+    seq: int = Field(description="Number of its latest update.")
+    expires_at: str | None = Field(description="When this record goes.")
+    poll_after_ms: int | None = Field(description="Null once the task has ended.")
+    links: TaskLinks
+
+    @classmethod
+    def of(cls, record: TaskRecord, now_ms: int) -> Self:
+        """From what the bridge knows."""
+        last = record.last.fields if record.last and record.final else {}
+        retry = record.eta if record.attempt > 1 and not record.final else None
+        return cls(
+            task_id=record.task_id,
+            task=record.task,
+            status=record.status,
+            celery_state=record.celery_state,
+            attempt=record.attempt,
+            queue=record.queue,
+            priority=record.priority,
+            tags=list(record.tags),
+            progress=Progress(**record.progress) if record.progress else None,
+            submitted_at=_time(record.submitted_at),
+            received_at=_time(record.received_at),
+            started_at=_time(record.started_at),
+            finished_at=_time(record.finished_at),
+            eta=_time(record.eta),
+            next_retry_at=_time(retry),
+            worker=record.worker,
+            cancel_requested=record.cancel_reason is not None,
+            cancel_reason=record.cancel_reason,
+            result=last.get("result"),
+            result_ref=last.get("result_ref"),
+            error=last.get("error"),
+            seq=record.seq,
+            expires_at=_time(now_ms + record.life_left_ms if record.life_left_ms else None),
+            poll_after_ms=None if record.final else POLL_AFTER_MS,
+            links=TaskLinks.of(record.task_id),
+        )
+
+
+class TaskResult(BaseModel):
+    """What a task returned."""
+
+    task_id: str
+    status: Status
+    result: Any
+
+
+class CancelOutcome(BaseModel):
+    """What a request to cancel achieved."""
+
+    task_id: str
+    outcome: str = Field(description="`never-ran`: it was taken out of its queue. `requested`: workers were told.")
+    reason: str
+
+
+def task_path(task_id: str) -> str:
+    """Where a task is."""
+    return f"/v1/tasks/{quote(task_id, safe='')}"
+
+
+def accepted(task_id: str, request: TaskRequest, default_queue: str) -> TaskRecord:
+    """A task as it is at the moment it was accepted; asking Redis again could fail although it was."""
+    return TaskRecord(
+        task_id=task_id,
+        status=Status.SUBMITTED,
+        celery_state="PENDING",
+        attempt=1,
+        seq=1,
+        task=request.task,
+        queue=request.options.queue or default_queue,
+        priority=request.options.priority,
+        tags=tuple(request.options.tags),
+        submitted_at=now_ms(),
+    )
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)
