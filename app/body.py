@@ -48,6 +48,13 @@ def _stated_length(scope: Scope) -> int:
     return 0
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{constant} is not JSON; send null or a text instead", "", 0)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+
+
 class StrictJsonRequest(Request):
     """Reads JSON as RFC 8259 has it: no NaN, no Infinity. Python's own reader would let them pass to the workers."""
 
@@ -59,7 +66,7 @@ class StrictJsonRequest(Request):
         """
         body = await self.body()
         try:
-            return json.loads(body, parse_constant=_refuse)
+            return _STRICT.decode(body.decode())
         except json.JSONDecodeError:
             raise
         except RecursionError:
@@ -68,10 +75,6 @@ class StrictJsonRequest(Request):
             raise json.JSONDecodeError("is not UTF-8", "", 0) from None
         except ValueError:  # Python bounds how many digits it reads
             raise json.JSONDecodeError("has a number of too many digits", "", 0) from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{constant} is not JSON; send null or a text instead", "", 0)
 
 
 class StrictJsonRoute(APIRoute):

@@ -1,5 +1,7 @@
 """What routes ask for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -18,6 +20,15 @@ class Streams:
     closing: bool = False
     """Set when the server begins to stop; every stream then says so and ends."""
 
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count one more stream for as long as the block runs."""
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -28,13 +39,18 @@ class Edge:
     streams: Streams = field(default_factory=lambda: Streams(limit=0))
 
 
-async def _edge(request: Request) -> Edge:
+def edge_of(request: Request) -> Edge:
+    """What the application that a request came to lives on."""
     edge: Edge = request.app.state.edge
     return edge
 
 
+async def _edge(request: Request) -> Edge:  # async, since FastAPI runs plain functions in a thread
+    return edge_of(request)
+
+
 async def _client(request: Request) -> TaskClient:
-    return (await _edge(request)).client
+    return edge_of(request).client
 
 
 TheEdge = Annotated[Edge, Depends(_edge)]

@@ -3,13 +3,16 @@
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, closing
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app import sse
 from app.deps import Edge
 from app.schemas import TaskResource, now_ms
 from bridge.errors import PetioleError
-from bridge.follower import Follower, Reset, Step
+from bridge.follower import Reset, Step
 
 logger = logging.getLogger(__name__)
 JITTER = (0.25, 1.5)
@@ -17,57 +20,46 @@ JITTER = (0.25, 1.5)
 
 
 class TaskStream:
-    """The stream of one client. Opened by `begin`, which says what there is to tell; then iterated once."""
+    """The stream of one client: `begin` says what there is to tell, `chunks` tells it, `close` ends it in any case."""
 
     def __init__(self, edge: Edge, task_id: str, after: int) -> None:
         self._edge = edge
         self._task_id = task_id
-        self._following: AbstractContextManager[Follower] = edge.client.following(
-            task_id, after, limit=edge.settings.stream_buffer
+        self._held = ExitStack()
+        self._follower = self._held.enter_context(
+            edge.client.following(task_id, after, limit=edge.settings.stream_buffer)
         )
+        self._held.enter_context(edge.streams.one_more())
         self._first: Sequence[Step] = ()
 
     async def begin(self) -> bool:
-        """Subscribe and read what the client missed; False when it has all there will ever be.
+        """Read what the client missed; False when it has all there will ever be.
 
         Raises:
             TaskNotFound: the task is not known.
             BrokerUnavailable: Redis does not answer.
         """
-        self._follower = self._following.__enter__()
-        try:
-            self._first = await self._follower.catch_up()
-        except BaseException:
-            self._leave()
-            raise
-        if not self._first and self._follower.ended:
-            self._leave()
-            return False
-        self._edge.streams.open += 1
-        return True
+        self._first = await self._follower.catch_up()
+        return bool(self._first) or not self._follower.ended
 
-    def _leave(self) -> None:
-        self._following.__exit__(None, None, None)
+    def close(self) -> None:
+        """Unsubscribe; may be called again."""
+        self._held.close()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes of the stream, first those that were missed."""
         try:
             yield sse.retry(self._edge.settings.reconnect_ms) + await self._encode(self._first)
-            while not self._follower.ended:
+            while not (self._follower.ended or self._edge.streams.closing):
                 yield await self._next()
-                if self._edge.streams.closing:
-                    return
         except PetioleError as error:
             # The client comes back after the last update it saw, and is told then what is wrong.
             logger.info("the stream of task %s ends early: %s", self._task_id, error)
-        finally:
-            self._edge.streams.open -= 1
-            self._leave()
 
     async def _next(self) -> bytes:
         steps = await self._follower.next(self._edge.settings.keep_alive)
         told = await self._encode(steps)
-        if self._edge.streams.closing:
+        if self._edge.streams.closing and not self._follower.ended:
             wait = self._edge.settings.reconnect_ms * random.uniform(*JITTER)  # noqa: S311  # spreads load, no secret
             return told + sse.closing(int(wait))
         return told or sse.KEEP_ALIVE
@@ -78,3 +70,16 @@ class TaskStream:
     async def _reset(self, step: Reset) -> bytes:
         record = await self._edge.client.record(self._task_id)
         return sse.reset(step.seq, TaskResource.of(record, now_ms()).model_dump_json().encode())
+
+
+class TaskStreamResponse(StreamingResponse):
+    """Sends a stream that has begun, and closes it however that ends: a client may leave before the first byte."""
+
+    def __init__(self, stream: TaskStream) -> None:
+        super().__init__(stream.chunks(), media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with closing(self._stream):
+            await super().__call__(scope, receive, send)

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,7 +118,9 @@ class TaskClient:
         """A follower that a stream is made of: step by step, with a timeout. See `bridge.follower`."""
         return following(self._parts.store, self._parts.hub, task_id, after, limit=limit)
 
-    def follow(self, task_id: str, after: int = 0, *, limit: int = DEFAULT_BUFFER) -> AsyncIterator[StatusUpdate]:
+    def follow(
+        self, task_id: str, after: int = 0, *, limit: int = DEFAULT_BUFFER
+    ) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of a task after `after`, as they come, to its end. Raises as `record` does."""
         return updates(self._parts.store, self._parts.hub, task_id, after, limit=limit)
 
@@ -191,7 +193,7 @@ class TaskHandle:
         """Where the task is now."""
         return (await self._client.record(self.task_id)).status
 
-    def follow(self, after: int = 0) -> AsyncIterator[StatusUpdate]:
+    def follow(self, after: int = 0) -> AsyncGenerator[StatusUpdate, None]:
         """Its updates after `after`, as they come, to its end."""
         return self._client.follow(self.task_id, after)
 

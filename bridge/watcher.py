@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 0.5
 HINT_SECONDS = 0.05
 """How long a hint waits for the result channel to say the same, before the backend is asked."""
+UNCONFIRMED_LIMIT = 50_000
+"""Hints, and tasks to adopt, that wait while the backend is away. More are let go: the sweep finds what it stores."""
 OVERDUE_SECONDS = 0.5
 HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
 """Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
@@ -48,8 +50,8 @@ class Watcher:
         self._settings = store.settings
         self._inbox = Inbox(store, clock_ms, self._answered)
         self._sequence, self._counter = EventSequence(), ResultCounter()
-        self._hints: dict[str, News] = {}
-        self._strangers: set[str] = set()
+        self._hints: Recent[News] = Recent()
+        self._strangers: Recent[bool] = Recent()
         self._ended: Recent[bool] = Recent()
         self._missed = asyncio.Event()
 
@@ -90,7 +92,7 @@ class Watcher:
         at_ms = self._clock_ms()
         stored = await self._backend.stored(task_ids)
         news = [found for value in stored if value and (found := self._read_stored(value, at_ms))]
-        outcomes = await self._store.advance([replace(one, adopts=adopts) for one in news]) if news else []
+        outcomes = await self._store.advance([replace(one, adopts=adopts, swept=True) for one in news]) if news else []
         return sum(outcome.seq > 0 for outcome in outcomes)
 
     async def _for_ever(self, step: Callable[[], Awaitable[object]], pause: float) -> None:
@@ -147,10 +149,10 @@ class Watcher:
                 await self._tell(replace(news, adopts=self._settings.adopt))
 
     async def _tell(self, news: News) -> None:
-        if news.status in HINTS:
-            self._hints[news.task_id] = news
-        else:
+        if news.status not in HINTS:
             await self._inbox.put(Letter(news=news))
+        elif len(self._hints) < UNCONFIRMED_LIMIT:
+            self._hints[news.task_id] = news
 
     async def _heard_result(self, data: bytes) -> None:
         news = self._read_result(data, self._clock_ms(), counter=self._counter)
@@ -175,30 +177,31 @@ class Watcher:
         task_id = letter.news.task_id
         if outcome.status in ENDS:
             self._ended[task_id] = True
-        elif not outcome.known and self._settings.adopt:
-            self._strangers.add(task_id)
+        elif not outcome.known and self._settings.adopt and len(self._strangers) < UNCONFIRMED_LIMIT:
+            self._strangers[task_id] = True
 
     async def _confirm_hints(self) -> None:
         hints = {task_id: news for task_id, news in self._hints.items() if task_id not in self._ended}
-        self._hints = {}
+        self._hints.clear()
         if not hints:
             return
         try:
             await self._compare(list(hints), adopts=self._settings.adopt)
             await self._store.advance(list(hints.values()))  # changes only tasks that store no result
         except BrokerUnavailable:
-            self._hints = hints | self._hints
+            self._hints.update(hints)
             raise
 
     async def _adopt_strangers(self) -> None:
         """Adopt tasks of the result channel. It is shared by all databases of a server: what ours stores is ours."""
         if not self._strangers:
             return
-        strangers, self._strangers = self._strangers, set()
+        strangers = list(self._strangers)
+        self._strangers.clear()
         try:
-            await self._compare(list(strangers), adopts=True)
+            await self._compare(strangers, adopts=True)
         except BrokerUnavailable:
-            self._strangers |= strangers
+            self._strangers.update(dict.fromkeys(strangers, True))
             raise
 
     async def _sweep_when_missed(self) -> None:

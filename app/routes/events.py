@@ -1,5 +1,6 @@
 """The stream of one task."""
 
+from contextlib import ExitStack, closing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -9,7 +10,7 @@ from app import sse
 from app.deps import TheEdge
 from app.errors import Problem, ProblemRaised, documented
 from app.routes.tasks import After, TaskId
-from app.streaming import TaskStream
+from app.streaming import TaskStream, TaskStreamResponse
 
 router = APIRouter(prefix="/v1/tasks")
 LastEventId = Annotated[
@@ -61,10 +62,14 @@ async def follow_task(task_id: TaskId, edge: TheEdge, after: After = 0, last_eve
     """
     if edge.streams.open >= edge.streams.limit:
         raise ProblemRaised(_too_many(edge.streams.limit))
-    stream = TaskStream(edge, task_id, int(last_event_id) if last_event_id else after)
-    if not await stream.begin():
-        return Response(status_code=204)
-    return StreamingResponse(stream.chunks(), media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+    with ExitStack() as until_begun:
+        stream = until_begun.enter_context(
+            closing(TaskStream(edge, task_id, int(last_event_id) if last_event_id else after))
+        )
+        if not await stream.begin():
+            return Response(status_code=204)
+        until_begun.pop_all()
+        return TaskStreamResponse(stream)
 
 
 def _too_many(limit: int) -> Problem:

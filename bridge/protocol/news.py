@@ -30,6 +30,8 @@ class News:
     changes: Fields = field(default_factory=dict)
     adopts: bool = False
     from_backend: bool = False
+    swept: bool = False
+    """Read at `at_ms`, not heard as it happened: so it is old news if there was other news since, or just then."""
     withdraw_from: str = ""
     """List to take the task's message out of; the news is dropped when it is not there any more."""
 
@@ -57,7 +59,7 @@ class News:
 
     def _flags(self) -> str:
         keeps_payload = self.final and self.status is not Status.SUCCEEDED
-        return "A" * self.adopts + "B" * self.from_backend + "P" * keeps_payload
+        return "A" * self.adopts + "B" * self.from_backend + "S" * self.swept + "P" * keeps_payload
 
     def _all_changes(self) -> dict[str, str | int]:
         state = self.celery_state or (TABLE[self.status].celery_state if self.status else "")

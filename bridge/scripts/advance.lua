@@ -5,7 +5,7 @@
 -- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
 --         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
 --         rest of the update, count of facts and these, count of changes and these
---       flags: A adopts an unknown task, B was read from the result backend, P keeps the payload
+--       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload
 --       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
 -- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task
 
@@ -25,7 +25,7 @@ local function attempt_of(news, task)
   if news.attempt > 0 then return news.attempt end
   if statuses[news.status].ends then return task.attempt end
   local last_news = tonumber(redis.call('ZSCORE', open, news.id) or '0')
-  if news.time < last_news then return nil end
+  if news.time < last_news + (has(news.flags, 'S') and 1 or 0) then return nil end
   if news.status == 'retrying' then
     -- The backend says "retry" until the next attempt starts, so for a later attempt that waits it is old news.
     return (task.status == 'running' or task.attempt == 1) and task.attempt or nil

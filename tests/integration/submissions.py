@@ -1,6 +1,7 @@
 """What tests submit, by whom, and at what time."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,14 @@ class Clock:
     @property
     def ms(self) -> int:
         return int(self.now * 1000)
+
+
+class WallClock(Clock):
+    """The real time, for tests with processes that have it too."""
+
+    @property
+    def ms(self) -> int:
+        return int(time.time() * 1000)
 
 
 def identity(clock: Clock) -> Identity:

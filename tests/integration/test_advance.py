@@ -1,44 +1,20 @@
 """advance.lua: the table of statuses, obeyed; and everything that moves together with a task."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import ENDS, TABLE, Status
 from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import Advanced, StatusStore
-from tests.integration.submissions import IN_A_MONTH, START, Clock, submission
+from tests.integration.submissions import submission
+from tests.integration.telling import AT_MS, in_status, kinds, news, one, progress
 
-AT_MS = int(START * 1000)
 RANK = {status: row.rank for status, row in TABLE.items()}
 OPEN = sorted(set(Status) - ENDS)
 UNKNOWN = Advanced(seq=0, attempt=0, status="", known=False)
-
-
-def news(status: Status | None, attempt: int = 1, *, task_id: str = "a1", at_ms: int = AT_MS, **fields: Any) -> News:
-    return News(task_id=task_id, status=status, attempt=attempt, at_ms=at_ms, **fields)
-
-
-def progress(current: int, attempt: int = 1, **fields: Any) -> News:
-    return news(None, attempt, details={"progress": {"current": current}}, **fields)
-
-
-async def in_status(store: StatusStore, status: Status, attempt: int = 1, *, task_id: str = "a1") -> None:
-    """A task that has come to `status`."""
-    await store.advance([news(status, attempt, task_id=task_id, adopts=True)])
-
-
-async def one(store: StatusStore, told: News) -> Advanced:
-    (outcome,) = await store.advance([told])
-    return outcome
-
-
-async def kinds(store: StatusStore, task_id: str = "a1") -> list[str]:
-    return [update.kind for update in (await store.read_after(task_id, 0)).updates]
 
 
 def may_follow(before: Status, after: Status, later: int) -> bool:
@@ -257,94 +233,3 @@ async def test_a_finished_small_task_costs_less_than_one_and_a_half_kilobytes(
 
     sizes = [await redis.execute("MEMORY", "USAGE", f"petiole:{key}:{task_id}") for key in ("task", "history")]
     assert sum(sizes) < 1_500
-
-
-async def test_a_task_that_waits_in_its_queue_can_be_withdrawn_from_it(
-    store: StatusStore, publisher: Publisher, redis: Redis
-) -> None:
-    await publisher.publish(submission("a1"))
-    await publisher.publish(submission("b1"))
-
-    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
-
-    assert outcome == Advanced(seq=2, attempt=1, status="cancelled", known=True)
-    assert await redis.execute("LLEN", "celery") == 1
-    assert (await store.record("b1")).status is Status.SUBMITTED
-
-
-async def test_a_task_that_a_worker_has_taken_cannot_be_withdrawn(
-    store: StatusStore, publisher: Publisher, redis: Redis
-) -> None:
-    await publisher.publish(submission("a1"))
-    await redis.execute("RPOP", "celery")
-
-    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
-
-    assert outcome == Advanced(seq=0, attempt=1, status="submitted", known=True)
-    assert await kinds(store) == ["submitted"]
-
-
-async def test_a_task_that_is_held_can_be_withdrawn_from_the_schedule(
-    store: StatusStore, publisher: Publisher, redis: Redis, clock: Clock
-) -> None:
-    await publisher.publish(submission("a1", eta=IN_A_MONTH))
-
-    outcome = await one(store, news(Status.CANCELLED, withdraw_from="celery"))
-
-    assert (outcome.seq, outcome.status) == (3, "cancelled")
-    assert await store.release_due(int(IN_A_MONTH.timestamp() * 1000)) == 0
-    assert await redis.execute("EXISTS", "celery", "petiole:scheduled") == 0
-
-
-async def test_a_held_task_that_ended_otherwise_is_never_queued(
-    store: StatusStore, publisher: Publisher, redis: Redis
-) -> None:
-    await publisher.publish(submission("a1", eta=IN_A_MONTH))
-    await one(store, news(Status.CANCELLED, UNKNOWN_ATTEMPT, from_backend=True))
-
-    await store.release_due(int(IN_A_MONTH.timestamp() * 1000))
-
-    assert await redis.execute("EXISTS", "celery", "petiole:scheduled") == 0
-
-
-@pytest.mark.parametrize("end", sorted(ENDS))
-@pytest.mark.parametrize("before", OPEN)
-async def test_an_end_of_an_unknown_attempt_ends_the_present_one(
-    store: StatusStore, before: Status, end: Status
-) -> None:
-    await in_status(store, before, attempt=3)
-    outcome = await one(store, news(end, UNKNOWN_ATTEMPT, at_ms=AT_MS - 1))
-    assert (outcome.status, outcome.attempt) == (end, 3)
-
-
-async def test_a_start_of_an_unknown_attempt_is_of_the_present_one(store: StatusStore) -> None:
-    await in_status(store, Status.RECEIVED, attempt=2)
-    outcome = await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT))
-    assert (outcome.status, outcome.attempt) == ("running", 2)
-
-
-async def test_news_of_an_unknown_attempt_that_is_older_than_the_last_is_dropped(store: StatusStore) -> None:
-    await in_status(store, Status.RECEIVED)
-    assert (await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT, at_ms=AT_MS - 1))).seq == 0
-
-
-@pytest.mark.parametrize(("from_backend", "expected"), [(True, ("running", 2)), (False, ("retrying", 1))])
-async def test_after_a_retry_a_start_of_an_unknown_attempt_is_believed_to_the_backend_alone(
-    store: StatusStore, from_backend: bool, expected: tuple[str, int]
-) -> None:
-    await in_status(store, Status.RETRYING)
-    outcome = await one(store, news(Status.RUNNING, UNKNOWN_ATTEMPT, from_backend=from_backend))
-    assert (outcome.status, outcome.attempt) == expected
-
-
-async def test_a_retry_that_the_backend_still_tells_of_is_old_news_for_a_later_attempt_that_waits(
-    store: StatusStore,
-) -> None:
-    for task_id, status, attempt, moves in (
-        ("a1", Status.RUNNING, 2, True),
-        ("b1", Status.SCHEDULED, 2, False),
-        ("c1", Status.SUBMITTED, 1, True),
-    ):
-        await in_status(store, status, attempt, task_id=task_id)
-        told = news(Status.RETRYING, UNKNOWN_ATTEMPT, task_id=task_id, from_backend=True)
-        assert bool((await one(store, told)).seq) == moves

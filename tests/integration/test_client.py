@@ -16,7 +16,7 @@ from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
 from bridge.watcher import Watcher
 from tests.celery_says import meta, received, started
-from tests.integration.submissions import Clock
+from tests.integration.submissions import WallClock
 from tests.integration.watching import following, watcher
 
 
@@ -43,7 +43,7 @@ async def test_a_task_is_submitted_by_its_name_and_followed_to_its_end(client: T
 
 
 def _watcher(client: TaskClient, redis: Redis) -> Watcher:
-    return watcher(redis, StatusStore(redis, client.settings), Clock())
+    return watcher(redis, StatusStore(redis, client.settings), WallClock())
 
 
 async def test_a_client_needs_an_address_alone(redis: Redis, shared_url: str) -> None:

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bridge.errors import TaskNotFound
 from bridge.event_receiver import EventReceiver
+from bridge.follower import updates
+from bridge.hub import DEFAULT_BUFFER, Hub
+from bridge.protocol.state import Status
 from bridge.redis import Redis
 from bridge.result_backend import ResultBackend
 from bridge.signs_of_life import SignsOfLife
 from bridge.status_store import StatusStore
 from bridge.watcher import Watcher
 from tests.celery_says import envelope, meta
-from tests.integration.submissions import Clock, until
+from tests.integration.submissions import DEADLINE, Clock, until
 
 EVENTS = "/0.celeryev/task.multi"
 RESULT = "celery-task-meta-"
@@ -68,3 +72,27 @@ async def following(redis: Redis, *watchers: Watcher) -> AsyncIterator[Worker]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=5)
+
+
+async def history(store: StatusStore, hub: Hub, task_id: str = "a1") -> list[tuple[str, int]]:
+    """Kind and attempt of every update of a task, to its end; the updates are numbered without a gap."""
+    told = []
+    async with asyncio.timeout(DEADLINE):
+        async for update in updates(store, hub, task_id, 0, limit=DEFAULT_BUFFER):
+            told.append((update.kind, update.attempt))
+            assert update.seq == len(told)
+    return told
+
+
+async def has_come_to(store: StatusStore, task_id: str, status: Status, attempt: int = 1) -> bool:
+    try:
+        record = await store.record(task_id)
+    except TaskNotFound:
+        return False
+    return (record.status, record.attempt) == (status, attempt)
+
+
+async def result_of(store: StatusStore, task_id: str = "a1") -> dict[str, Any]:
+    record = await store.record(task_id)
+    assert record.last is not None
+    return record.last.fields

@@ -2,6 +2,7 @@ import bz2
 import json
 import lzma
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,9 +70,8 @@ def test_a_result_nested_too_deep_to_be_written_again_is_told_by_its_address() -
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    object.__setattr__(found, "result", deep)
 
-    news = news_of_meta(found, at_ms=AT_MS, inline_limit=LIMIT)
+    news = news_of_meta(replace(found, result=deep), at_ms=AT_MS, inline_limit=LIMIT)
     assert news is not None
     assert news.details == {"result_ref": "/v1/tasks/a1/result"}
 
