@@ -102,3 +102,12 @@ async def test_a_retry_that_the_backend_still_tells_of_is_old_news_for_a_later_a
         await in_status(store, status, attempt, task_id=task_id)
         told = news(Status.RETRYING, UNKNOWN_ATTEMPT, task_id=task_id, from_backend=True)
         assert bool((await one(store, told)).seq) == moves
+
+
+@pytest.mark.parametrize(("later_ms", "moves"), [(0, False), (1, True)])
+async def test_what_a_sweep_has_read_never_overtakes_what_was_heard_in_the_same_moment(
+    store: StatusStore, later_ms: int, moves: bool
+) -> None:
+    await in_status(store, Status.RECEIVED)
+    read = news(Status.RUNNING, UNKNOWN_ATTEMPT, at_ms=AT_MS + later_ms, from_backend=True, swept=True)
+    assert bool((await one(store, read)).seq) == moves

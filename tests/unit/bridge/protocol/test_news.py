@@ -79,3 +79,9 @@ def test_the_payload_is_kept_by_every_end_but_success(
 def test_half_of_a_surrogate_pair_does_not_get_into_a_record() -> None:
     news = News(task_id="a1", status=None, at_ms=AT_MS, changes={"progress": '"\ud800"'})
     assert news.script_args()[-2:] == [b"progress", b'"?"']
+
+
+def test_the_script_is_told_what_a_sweep_has_read() -> None:
+    assert (
+        News(task_id="a1", status=Status.RUNNING, at_ms=AT_MS, from_backend=True, swept=True).script_args()[4] == "BS"
+    )

@@ -1,0 +1,82 @@
+"""A plain Celery app, with a task for each thing that may become of one."""
+
+import math
+import os
+from threading import Event
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import Reject
+
+URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
+
+app = Celery("golden", broker=URL, backend=URL)
+app.conf.update(task_track_started=True, task_send_sent_event=True, broker_connection_retry_on_startup=True)
+
+
+@app.task(name="golden.echo")
+def echo(*args: Any, **kwargs: Any) -> list[Any]:
+    return [list(args), kwargs]
+
+
+@app.task(name="golden.forgets", ignore_result=True)
+def forgets() -> str:
+    return "nobody asked"
+
+
+@app.task(name="golden.odd")
+def odd() -> list[float]:
+    return [math.nan, math.inf]
+
+
+@app.task(name="golden.large")
+def large() -> str:
+    return "x" * 20_000
+
+
+@app.task(name="golden.fails")
+def fails() -> None:
+    raise ValueError("it's broken", 5)
+
+
+@app.task(name="golden.retries", bind=True, max_retries=2)
+def retries(self: "Task[Any, Any]") -> int:
+    if self.request.retries < 2:
+        raise self.retry(exc=RuntimeError(f"try {self.request.retries}"), countdown=0)
+    return int(self.request.retries)
+
+
+@app.task(name="golden.retries_later", bind=True, max_retries=1)
+def retries_later(self: "Task[Any, Any]") -> int:
+    if not self.request.retries:
+        raise self.retry(exc=RuntimeError("not yet"), countdown=0.5)
+    return int(self.request.retries)
+
+
+@app.task(name="golden.gives_up", bind=True, max_retries=1)
+def gives_up(self: "Task[Any, Any]") -> None:
+    raise self.retry(exc=RuntimeError("never"), countdown=0)
+
+
+@app.task(name="golden.reports", bind=True)
+def reports(self: "Task[Any, Any]") -> str:
+    self.update_state(state="PROGRESS", meta={"current": 1, "total": 2, "message": "half"})
+    self.update_state(state="BAKING", meta={"degrees": 180})
+    return "done"
+
+
+@app.task(name="golden.sends_progress", bind=True)
+def sends_progress(self: "Task[Any, Any]") -> str:
+    self.send_event("task-progress", current=1, total=2, message="half")
+    return "done"
+
+
+@app.task(name="golden.rejects", acks_late=True)
+def rejects() -> None:
+    raise Reject("unusable", requeue=False)
+
+
+@app.task(name="golden.naps")
+def naps(seconds: float) -> None:
+    """Something that runs long enough to be stopped."""
+    Event().wait(seconds)
