@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import ceil
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -16,20 +17,27 @@ Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 class Batcher(Generic[Item, Answer]):
     """Sends what callers hand in, in batches of `size` at the most.
 
-    While one batch is on its way the next one gathers; nothing waits for a clock. `limit` bounds the items that wait:
-    beyond it `call` raises `PublisherBusy` at once.
+    While a batch is on its way the next one gathers; nothing waits for a clock. `limit` bounds the items that wait:
+    beyond it `call` raises `PublisherBusy` at once. With more than one of `lanes`, that many batches may be on the way
+    at once, so that the server works while the next one is made ready; batches may then overtake each other.
     """
 
-    def __init__(self, flush: Flush[Item, Answer], *, size: int, limit: int) -> None:
+    SPLIT = 16
+    """Items that must wait before they are shared among lanes: fewer are cheaper together."""
+
+    def __init__(self, flush: Flush[Item, Answer], *, size: int, limit: int, lanes: int = 1) -> None:
         self._flush = flush
         self._size = size
         self._limit = limit
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._sender: asyncio.Task[None] | None = None
+        self._lanes = lanes
+        self._lanes_used = 0
+        self._on_their_way = 0
+        self._senders: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Batcher waiting={len(self._waiting)} closed={self._closed}>"
+        return f"<Batcher waiting={len(self._waiting)} on_their_way={self._on_their_way} closed={self._closed}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,8 +47,8 @@ class Batcher(Generic[Item, Answer]):
     ) -> None:
         """Sends what waits, then refuses more."""
         self._closed = True
-        if self._sender is not None:
-            await asyncio.wait([self._sender])
+        if self._senders:
+            await asyncio.wait(self._senders)
 
     def call(self, item: Item) -> Awaitable[Answer]:
         """Put `item` in line; await the answer, which may be an error of the flush.
@@ -52,20 +60,31 @@ class Batcher(Generic[Item, Answer]):
             raise PublisherBusy(len(self._waiting))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send(), name="batcher")
+        if not self._lanes_used or (self._lanes_used < self._lanes and len(self._waiting) >= self.SPLIT):
+            self._lanes_used += 1
+            sender = asyncio.create_task(self._send(), name="batcher")
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
         return future
 
     async def _send(self) -> None:
         try:
             while self._waiting:
-                count = min(len(self._waiting), self._size)
-                batch = [self._waiting.popleft() for _ in range(count)]
+                batch = self._take()
+                self._on_their_way += 1
                 answers = await self._answers([item for item, _ in batch])
+                self._on_their_way -= 1
                 for (_, future), answer in zip(batch, answers, strict=True):
                     _settle(future, answer)
         finally:
-            self._sender = None
+            self._lanes_used -= 1  # not in a done callback: what is handed in before that would find no lane
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        """What the next batch carries: all that waits, or this lane's share of it."""
+        count = len(self._waiting)
+        if count >= self.SPLIT:
+            count = ceil(count / (self._lanes - self._on_their_way))
+        return [self._waiting.popleft() for _ in range(min(count, self._size))]
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:

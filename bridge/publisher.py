@@ -21,6 +21,8 @@ from bridge.redis import Arg, Redis, Script
 from bridge.settings import BridgeSettings
 
 _ACCEPTED, _TAKEN, _SATURATED = 1, 0, -1
+LANES = 2
+"""Batches on their way at once: one that Redis works on, and one that is made ready."""
 NOW = 0
 """Held until 0: not held at all."""
 
@@ -66,7 +68,7 @@ class Publisher:
         self._script = Script("accept")
         self._lamport = itertools.count(1)
         self._batcher: Batcher[_Entry, int] = Batcher(
-            self._accept, size=settings.submit_batch, limit=settings.max_pending_submits
+            self._accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
 
     @classmethod
@@ -176,8 +178,6 @@ def _record(submission: Submission, status: Status, now_ms: int) -> list[Arg]:
         "task": message.task,
         "queue": route.queue,
         "status": status,
-        "celery_state": "PENDING",
-        "attempt": 1,
         "submitted_at": now_ms,
         **submission.facts,
     }

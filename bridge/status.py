@@ -124,7 +124,7 @@ class TaskRecord:
                 task_id=task_id,
                 status=Status(texts["status"].decode()),
                 celery_state=texts.get("celery_state", b"PENDING").decode(),
-                attempt=int(texts["attempt"]),
+                attempt=int(texts.get("attempt", 1)),
                 seq=seq,
                 task=_text(texts, "task"),
                 queue=_text(texts, "queue"),

@@ -93,7 +93,7 @@ end
 
 local function state_of(record)
   local status, attempt = unpack(redis.call('HMGET', record, 'status', 'attempt'))
-  return status and { status = status, attempt = tonumber(attempt) }
+  return status and { status = status, attempt = tonumber(attempt or 1) }
 end
 
 local function advance(news)
