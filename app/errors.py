@@ -91,7 +91,7 @@ def payload_too_large(limit: int) -> Problem:
         type="payload-too-large",
         status=413,
         detail=f"The body has more than {limit} bytes. Put large data elsewhere and send its address.",
-        headers={"Connection": "close"},
+        # Not "Connection: close": closing a connection with unread bytes resets it, and the client never sees this.
     )
 
 
@@ -157,7 +157,7 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     where, *path = error["loc"]
     if error["type"] == "json_invalid":
         return {"pointer": "", "detail": str(error["ctx"]["error"]), "in": "body"}
-    if error["type"] == "model_attributes_type":
+    if error["type"] == "model_attributes_type" and not path:
         return {"pointer": "", "detail": "must be a JSON object, sent as Content-Type: application/json", "in": "body"}
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return {"pointer": pointer[:MAX_ECHO], "detail": str(error["msg"]).removeprefix("Value error, "), "in": str(where)}

@@ -1,7 +1,7 @@
 """The bodies of requests and answers, and how they become the bridge's words and back."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
@@ -18,7 +18,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from bridge import Options, TaskRecord
+from bridge import TaskRecord
 from bridge.protocol.clock import iso
 from bridge.protocol.state import Status
 
@@ -80,9 +80,9 @@ class TaskOptions(_Request):
     task_id: StrictStr | None = Field(None, min_length=1, max_length=255, description="Made for you when not given.")
     tags: list[StrictStr] = Field([], max_length=32, description="Your own labels, up to 128 characters each.")
 
-    def to_bridge(self) -> Options:
-        """The same as the bridge has it."""
-        return Options(**dict(self))
+    def to_bridge(self) -> dict[str, Any]:
+        """The keyword arguments of the bridge's `submit`, which have the same names."""
+        return dict(self)
 
 
 class TaskRequest(_Request):
@@ -102,11 +102,15 @@ class TaskRequest(_Request):
     options: TaskOptions = Field(default_factory=TaskOptions)
 
 
+Signal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGABRT", "SIGUSR1", "SIGKILL"]
+"""Signals that end a task. Others would not, or would stop its process for ever, as SIGSTOP does."""
+
+
 class CancelRequest(_Request):
     """How to cancel. Without `terminate` a task that runs already goes on."""
 
     terminate: bool = Field(False, strict=True, description="End the process that runs the task.")
-    signal: StrictStr = Field("SIGTERM", pattern="^SIG[A-Z0-9]{1,12}$", description="What to end it with.")
+    signal: Signal = Field("SIGTERM", description="What to end it with.")
     reason: StrictStr = Field("", max_length=500, description="Why; kept with the task.")
 
 

@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Unpack
 
 from bridge.errors import TaskEnded
 from bridge.follower import Follower, following, updates
 from bridge.hub import DEFAULT_BUFFER, Hub
 from bridge.ids import Ids
 from bridge.mailbox import Mailbox
-from bridge.options import NO_OPTIONS, Options
+from bridge.options import Options, SubmitOptions
 from bridge.protocol.events import Sender
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.news import News
@@ -56,16 +56,16 @@ class TaskClient:
         task: str,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        options: Options = NO_OPTIONS,
+        **options: Unpack[SubmitOptions],
     ) -> "TaskHandle":
-        """Queue a task by its name; returns once it is queued *and* recorded.
+        """Queue a task by its name; returns once it is queued *and* recorded. Options: see `SubmitOptions`.
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.
             DuplicateTask, QueueSaturated, PublisherBusy: the task was not accepted, and nothing was queued.
             BrokerUnavailable: Redis did not answer.
         """
-        submission = self._submission(task, args, kwargs or {}, options)
+        submission = self._submission(task, args, kwargs or {}, Options(**options))
         await self._parts.publisher.publish(submission)
         return TaskHandle(self, submission.message.task_id)
 

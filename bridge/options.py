@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from bridge.errors import InvalidMessage
 
@@ -11,12 +12,27 @@ MAX_TAG = 128
 MAX_DELAY = timedelta(days=365)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a task is to run. Durations are seconds, times are aware.
+class SubmitOptions(TypedDict, total=False):
+    """The keyword arguments of `submit`. Durations are seconds, times are aware.
 
     `priority` is 0 (served first) to 9 (served last). Of `countdown` and `eta` one may be given; `expires` is a time or
     a number of seconds from now.
+    """
+
+    queue: str | None
+    priority: int
+    countdown: float | None
+    eta: datetime | None
+    expires: datetime | float | None
+    time_limit: float | None
+    soft_time_limit: float | None
+    task_id: str | None
+    tags: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The same with its defaults, checked.
 
     Raises:
         InvalidMessage: a tag is too long or cannot be printed, or there are too many.
@@ -58,9 +74,6 @@ class Options:
             InvalidMessage: a number of seconds is out of range.
         """
         return _moment(self.expires, now, "/options/expires")
-
-
-NO_OPTIONS = Options()
 
 
 def _moment(value: datetime | float | None, now: datetime, pointer: str) -> datetime | None:

@@ -59,7 +59,7 @@ async def submit_task(request: TaskRequest, client: TheClient) -> Response:
     The name is not checked, since only workers know theirs: a name that no worker has fails with `NotRegistered`.
     A `task_id` that was used before answers 409 and queues nothing, so a submit can safely be sent again.
     """
-    handle = await client.submit(request.task, request.args, request.kwargs, request.options.to_bridge())
+    handle = await client.submit(request.task, request.args, request.kwargs, **request.options.to_bridge())
     record = accepted(handle.task_id, request, client.settings.default_queue)
     body = TaskResource.of(record, now_ms()).model_dump_json()
     return Response(body, 202, _headers(handle.task_id), "application/json")

@@ -14,7 +14,9 @@ from bridge.protocol.state import Status
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 TaskId = Annotated[str, Path(max_length=255, description="The `task_id` that a submit answered.")]
-After = Annotated[int, Query(ge=0, description="Only updates with a number above this one.")]
+MAX_SEQ = 999_999_999_999_999
+"""As many digits as `Last-Event-ID` may have. Redis and Lua know no integers beyond 2**53."""
+After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only updates with a number above this one.")]
 
 
 @router.get(

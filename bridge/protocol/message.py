@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.saferepr import saferepr
-from bridge.protocol.values import check_arguments, check_aware, check_name, check_task_id
+from bridge.protocol.values import check_arguments, check_aware, check_task_id, check_task_name
 
 NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
@@ -32,15 +32,22 @@ class TaskMessage:
     origin: str = ""
 
     def __post_init__(self) -> None:
-        check_name(self.task, "/task")
+        check_task_name(self.task, "/task")
         check_task_id(self.task_id, "/options/task_id")
         check_arguments(self.args, self.kwargs)
         for name, moment in (("eta", self.eta), ("expires", self.expires)):
             if moment is not None:
                 check_aware(moment, f"/options/{name}")
-        for name, limit in (("time_limit", self.time_limit), ("soft_time_limit", self.soft_time_limit)):
-            if limit is not None and not 0 < limit < float("inf"):
-                raise InvalidMessage(f"/options/{name}", "must be a number of seconds above 0")
+        _check_limits(self.time_limit, self.soft_time_limit)
+
+
+def _check_limits(hard: float | None, soft: float | None) -> None:
+    for name, limit in (("time_limit", hard), ("soft_time_limit", soft)):
+        if limit is not None and not 0 < limit < float("inf"):
+            raise InvalidMessage(f"/options/{name}", "must be a number of seconds above 0")
+    if hard is not None and soft is not None and soft > hard:
+        # A worker looks at the hard limit only after the soft one has passed (billiard/pool.py, celery/asynpool.py).
+        raise InvalidMessage("/options/soft_time_limit", "must not be longer than time_limit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

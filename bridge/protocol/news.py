@@ -32,6 +32,8 @@ class News:
     from_backend: bool = False
     swept: bool = False
     """Read at `at_ms`, not heard as it happened: so it is old news if there was other news since, or just then."""
+    spares_running: bool = False
+    """An end for a task that does not run: a worker told to revoke one stores that it is, also while it runs."""
     withdraw_from: str = ""
     """List to take the task's message out of; the news is dropped when it is not there any more."""
 
@@ -59,7 +61,8 @@ class News:
 
     def _flags(self) -> str:
         keeps_payload = self.final and self.status is not Status.SUCCEEDED
-        return "A" * self.adopts + "B" * self.from_backend + "S" * self.swept + "P" * keeps_payload
+        origin = "A" * self.adopts + "B" * self.from_backend + "S" * self.swept
+        return origin + "P" * keeps_payload + "R" * self.spares_running
 
     def _all_changes(self) -> dict[str, str | int]:
         state = self.celery_state or (TABLE[self.status].celery_state if self.status else "")

@@ -110,6 +110,7 @@ def news_of_meta(meta: TaskMeta, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT, 
         facts=facts,
         changes=changes,
         from_backend=True,
+        spares_running=meta.status is Status.CANCELLED and failure_from_meta(meta.result, None)["message"] == "revoked",
     )
 
 

@@ -14,6 +14,7 @@ from bridge.errors import InvalidMessage
 MAX_DEPTH = 64
 """Nesting of args and kwargs. Python's own JSON parser, in the worker, gives up near 990."""
 MAX_NAME = 255
+CELERYS_OWN = "celery."
 FIRST_YEAR, LAST_YEAR = 1971, 2999
 MAX_INT_BITS = 14_284
 """Python's own JSON parser, in the worker, refuses an integer of more than 4,300 digits."""
@@ -98,6 +99,17 @@ def check_name(name: str, pointer: str) -> None:
         raise InvalidMessage(pointer, f"is longer than {MAX_NAME} characters")
     if not _NAME.fullmatch(name):
         raise InvalidMessage(pointer, "must be a name without white space or control characters, and not empty")
+
+
+def check_task_name(name: str, pointer: str) -> None:
+    """Check the name of a task to run: a name, and none of Celery's own.
+
+    ``celery.group`` and its like send whatever messages their arguments describe, so a client could have a worker send
+    what kills all workers: a signature with ``{"options": {"headers": {"timelimit": 5}}}`` does.
+    """
+    check_name(name, pointer)
+    if name.startswith(CELERYS_OWN):
+        raise InvalidMessage(pointer, f"must not start with {CELERYS_OWN!r}, as Celery's own parts of workflows do")
 
 
 def check_task_id(task_id: str, pointer: str) -> None:

@@ -5,7 +5,8 @@
 -- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
 --         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
 --         rest of the update, count of facts and these, count of changes and these
---       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload
+--       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload,
+--              R is dropped while the task runs
 --       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
 -- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task
 
@@ -37,7 +38,7 @@ end
 
 local function moves(news, task, attempt)
   local to, from = statuses[news.status], statuses[task.status]
-  if from.ends then return false end
+  if from.ends or (has(news.flags, 'R') and task.status == 'running') then return false end
   if to.ends then return true end
   if attempt ~= task.attempt then return attempt > task.attempt end
   if news.progress then return from.rank <= to.rank end

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from app.cli.ports import free_port
-from bridge import Options, connect
+from bridge import connect
 from bridge.protocol.news import News
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
@@ -71,7 +71,7 @@ async def run(bench: Bench) -> list[Figure]:
     settings = BridgeSettings.load(redis_url=bench.redis_url)
     heard = Heard()
     async with connect(bench.redis_url) as tasks, Redis.open(bench.redis_url, settings) as redis:
-        task_id = (await tasks.submit("bench.none", options=Options(countdown=86_400))).task_id
+        task_id = (await tasks.submit("bench.none", countdown=86_400)).task_id
         told = len(await tasks.history(task_id))
         await _open(port, task_id, 50, heard)  # the first streams load what all share
         await heard.reaches(50 * told)

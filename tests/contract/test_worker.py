@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge import Cancelled, Options, StatusUpdate, TaskClient, open_client
+from bridge import Cancelled, StatusUpdate, TaskClient, open_client
 from bridge.protocol.state import Status
 from bridge.protocol.values import MAX_DEPTH
 from bridge.redis import Redis
@@ -56,7 +56,7 @@ async def client(shared_url: str, worker: None) -> AsyncIterator[TaskClient]:
 
 async def ended(client: TaskClient, task: str, args: Any = (), kwargs: Any = None, **options: Any) -> StatusUpdate:
     """The last update of a task that is submitted now."""
-    handle = await client.submit(task, args, kwargs, Options(**options))
+    handle = await client.submit(task, args, kwargs, **options)
     return await last_update(client, handle.task_id)
 
 

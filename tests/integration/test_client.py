@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge import Cancelled, Options, TaskClient, connect, open_client
+from bridge import Cancelled, SubmitOptions, TaskClient, connect, open_client
 from bridge.errors import InvalidMessage, TaskEnded, TaskNotFound
 from bridge.protocol.envelope import open_json
 from bridge.protocol.result import read_meta
@@ -54,10 +54,10 @@ async def test_a_client_needs_an_address_alone(redis: Redis, shared_url: str) ->
 
 
 async def test_a_task_is_submitted_as_its_options_say(client: TaskClient, redis: Redis) -> None:
-    options = Options(queue="mail", priority=9, task_id="a1", tags=["user:42"], countdown=3_600, expires=7_200)
+    options = SubmitOptions(queue="mail", priority=9, task_id="a1", tags=["user:42"], countdown=3_600, expires=7_200)
     before = datetime.now(UTC).timestamp()
 
-    await client.submit("tasks.add", options=options)
+    await client.submit("tasks.add", **options)
 
     record = await client.record("a1")
     assert (record.queue, record.priority, record.tags, record.status) == ("mail", 9, ("user:42",), Status.SCHEDULED)
@@ -80,7 +80,7 @@ async def test_options_that_cannot_be_are_refused_by_their_pointer(
     client: TaskClient, options: dict[str, object], pointer: str
 ) -> None:
     with pytest.raises(InvalidMessage) as refused:
-        await client.submit("tasks.add", options=Options(**options))  # type: ignore[arg-type]  # what is tested
+        await client.submit("tasks.add", **options)  # type: ignore[arg-type]  # what is tested
     assert refused.value.pointer == pointer
 
 
