@@ -107,7 +107,7 @@ def _plain(kind: str, status: int) -> Callable[[Any], Problem]:
 
 
 def _invalid(error: InvalidMessage) -> Problem:
-    return payload_invalid([{"pointer": error.pointer, "detail": error.reason, "in": "body"}])
+    return payload_invalid([{"pointer": error.pointer[:MAX_ECHO], "detail": error.reason, "in": "body"}])
 
 
 def _ended(error: TaskEnded) -> Problem:
