@@ -142,11 +142,13 @@ class Publisher:
 
     async def _accept(self, entries: Sequence[_Entry]) -> Sequence[int | PetioleError]:
         """One call of the script. When the connection breaks before the answer the call is made once more, which is
-        safe since each entry has a nonce."""
+        safe since each entry has a nonce. A server that does not answer in time is not asked again."""
         keys, args = self._script_call(entries)
         try:
             outcomes: Sequence[int] = await self._redis.run(self._script, keys, args)
-        except BrokerUnavailable:
+        except BrokerUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
             outcomes = await self._redis.run(self._script, keys, args)
         return outcomes
 

@@ -12,9 +12,7 @@ PRIORITY_STEPS = (0, 3, 6, 9)
 LOWEST_PRIORITY = 9
 RESULT_PREFIX = "celery-task-meta-"
 _OWN_KEYS = frozenset({"unacked", "unacked_index", "unacked_mutex"})
-_OWN_PREFIXES = ("_kombu.binding", RESULT_PREFIX)
-_UNACKED = frozenset({"unacked", "unacked_index", "unacked_mutex"})
-_TAKEN_PREFIXES = ("_kombu.binding", "celery-task-meta-", "celery-taskset-meta-")
+_OWN_PREFIXES = ("_kombu.binding", RESULT_PREFIX, "celery-taskset-meta-")
 
 
 @lru_cache(1_024)

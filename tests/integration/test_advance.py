@@ -53,6 +53,15 @@ async def test_progress_moves_a_task_that_may_run(store: StatusStore, before: St
     assert (outcome.status, (await store.record("a1")).status) == (expected, expected)
 
 
+@pytest.mark.parametrize("before", OPEN)
+async def test_a_revoked_task_that_runs_goes_on(store: StatusStore, before: Status) -> None:
+    await in_status(store, before)
+
+    outcome = await one(store, news(Status.CANCELLED, spares_running=True))
+
+    assert outcome.status == (Status.RUNNING if before is Status.RUNNING else Status.CANCELLED)
+
+
 async def test_news_told_twice_counts_once(store: StatusStore) -> None:
     told = [news(Status.RECEIVED, adopts=True), news(Status.RUNNING), progress(1), news(Status.SUCCEEDED)]
 

@@ -21,6 +21,7 @@ def message(**fields: Any) -> TaskMessage:
     [
         ({"task": ""}, "/task"),
         ({"task": "two words"}, "/task"),
+        ({"task": "celery.group"}, "/task"),
         ({"task_id": "a/b"}, "/options/task_id"),
         ({"args": "text"}, "/args"),
         ({"args": [1, {2}]}, "/args/1"),
@@ -32,6 +33,7 @@ def message(**fields: Any) -> TaskMessage:
         ({"time_limit": math.inf}, "/options/time_limit"),
         ({"soft_time_limit": -1}, "/options/soft_time_limit"),
         ({"soft_time_limit": math.nan}, "/options/soft_time_limit"),
+        ({"soft_time_limit": 5, "time_limit": 4}, "/options/soft_time_limit"),
     ],
 )
 def test_what_would_harm_a_worker_is_refused_by_its_pointer(fields: Mapping[str, Any], pointer: str) -> None:

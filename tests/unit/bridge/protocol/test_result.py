@@ -47,6 +47,14 @@ def test_every_state_of_celery_has_its_status(state: str, result: object, status
     assert news.from_backend
 
 
+@pytest.mark.parametrize(("reason", "spares"), [("revoked", True), ("terminated", False), ("expired", False)])
+def test_a_worker_that_was_told_to_revoke_a_task_stores_so_while_that_runs(reason: str, spares: bool) -> None:
+    news = news_of(meta("a1", "REVOKED", exception("TaskRevokedError", reason)))
+
+    assert news.spares_running is spares
+    assert ("R" in str(news.script_args()[4])) is spares
+
+
 @pytest.mark.parametrize("state", ["PENDING", "RECEIVED"])
 def test_a_state_that_says_nothing_new_is_no_news(state: str) -> None:
     assert news_of_meta(read_meta(meta("a1", state)), at_ms=AT_MS, inline_limit=LIMIT) is None
