@@ -41,7 +41,9 @@ def test_all_keys_of_petiole_carry_its_prefix() -> None:
     assert all(key.startswith("p:") for key in own)
 
 
-@pytest.mark.parametrize("queue", ["unacked", "unacked_index", "_kombu.binding.celery", "celery-task-meta-a1", "celery-taskset-meta-a1"])
+@pytest.mark.parametrize(
+    "queue", ["unacked", "unacked_index", "_kombu.binding.celery", "celery-task-meta-a1", "celery-taskset-meta-a1"]
+)
 def test_keys_that_celery_keeps_for_itself_are_no_queues(queue: str) -> None:
     assert is_taken(queue)
 
