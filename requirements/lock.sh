@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves pyproject.toml again and writes the locks of this folder: hashes, no URLs. Needs uv.
+# Resolves pyproject.toml again and writes the locks of this folder: hashes, no URLs. Needs uv and Python 3.11.
 set -eu
 cd "$(dirname "$0")/.."
 lock() {
@@ -12,3 +12,6 @@ lock dev pyproject.toml --extra api --extra watcher --group dev
 lock service pyproject.toml --extra api --extra watcher
 lock workers pyproject.toml --extra workers
 lock test --group test
+# What builds the package, as pyproject.toml asks for it; the images install it before they build without isolation.
+python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+    lock build -
