@@ -17,6 +17,8 @@ from bridge.status import StatusUpdate
 
 logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 0.5
+LINGER_SECONDS = 60.0
+"""How long the hub reads on when nobody subscribes: connecting anew costs the next one more than that."""
 DEFAULT_BUFFER = 256
 
 
@@ -101,6 +103,7 @@ class Hub:
         self._cap = settings.live_limit
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._wanted = asyncio.Event()
+        self._wanted_at = 0.0
 
     @classmethod
     @asynccontextmanager
@@ -148,10 +151,10 @@ class Hub:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _read_while_wanted(self) -> None:
-        """Read until there is no subscriber: a process that only submits must not pay for everybody's updates."""
+        """Read until nobody has subscribed for a while: a process that only submits must not pay for all updates."""
         async with self._redis.stream(self._key, self._cap) as stream:
             self._mark_all_stale()
-            while self._subscribers:
+            while self._is_wanted():
                 entries, gap = await stream.read()
                 for entry in entries:
                     self._hand_out(entry)
@@ -159,6 +162,12 @@ class Hub:
                     logger.warning("the live feed's cap was faster than this reader; subscribers read their histories")
                     self._mark_all_stale()
             self._wanted.clear()
+
+    def _is_wanted(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if self._subscribers:
+            self._wanted_at = now
+        return now - self._wanted_at < LINGER_SECONDS
 
     def _hand_out(self, entry: Entry) -> None:
         try:

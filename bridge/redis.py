@@ -1,7 +1,7 @@
 """The one gateway to redis-py: typed, errors translated, all commands of one moment in one round trip."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha1
@@ -193,6 +193,23 @@ class Redis:
             await client.aclose()
 
     @asynccontextmanager
+    async def popping(self, key: str) -> AsyncIterator[Callable[[float], Awaitable[bytes | None]]]:
+        """Takes the oldest value off a list, waiting for one so many seconds (not 0), on a connection of its own."""
+        client = self._connect()
+
+        async def pop(seconds: float) -> bytes | None:
+            with _translated():
+                async with asyncio.timeout(seconds + self._settings.command_timeout):
+                    popped = client.brpop([key], timeout=cast("int", seconds))  # fractions are fine
+                    found = await cast("Awaitable[list[bytes] | None]", popped)
+            return found[1] if found else None
+
+        try:
+            yield pop
+        finally:
+            await client.aclose()
+
+    @asynccontextmanager
     async def stream(self, key: str, cap: int) -> AsyncIterator["StreamReader"]:
         """A reader of a stream of `cap` entries from its present end, on a connection of its own."""
         client = self._connect()
@@ -247,10 +264,11 @@ class StreamReader:
         """
         before = self._last_id
         with _translated():
-            reply = cast(
-                "list[tuple[bytes, list[tuple[bytes, Entry]]]] | None",
-                await self._client.xread({self._key: before}, count=self.COUNT, block=int(BLOCK_SECONDS * 1000)),
-            )
+            async with asyncio.timeout(2 * BLOCK_SECONDS):
+                reply = cast(
+                    "list[tuple[bytes, list[tuple[bytes, Entry]]]] | None",
+                    await self._client.xread({self._key: before}, count=self.COUNT, block=int(BLOCK_SECONDS * 1000)),
+                )
         entries = reply[0][1] if reply else []
         if entries:
             self._last_id = entries[-1][0]
@@ -278,4 +296,5 @@ def patience() -> tuple[Retry, list[type[Exception]]]:
         exceptions.ConnectionError,
         exceptions.TimeoutError,
         exceptions.BusyLoadingError,
+        OSError,  # what a refused connection is, before redis-py makes its own error of it
     ]
