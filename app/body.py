@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ProblemRaised, payload_too_large
 
+_DIGITS = 20
+"""More than any length has; Python refuses to read thousands."""
+
 
 class BodyLimit:
     """Refuses bodies of more than `limit` bytes, by their stated length at once and otherwise while they come in."""
@@ -23,7 +26,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif _stated_length(scope) > self._limit:
-            await payload_too_large(self._limit).answer(scope["path"])(scope, receive, send)
+            await payload_too_large(self._limit).answer(Request(scope).url.path)(scope, receive, send)
         else:
             await self._app(scope, self._counted(receive), send)
 
@@ -44,7 +47,7 @@ class BodyLimit:
 def _stated_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            return int(value[:_DIGITS]) if value.isdigit() else 0
     return 0
 
 

@@ -26,6 +26,8 @@ from bridge.errors import (
 MEDIA_TYPE = "application/problem+json"
 MAX_ECHO = 200
 """Characters of somebody's input that an answer repeats."""
+MAX_FIELD_ERRORS = 20
+"""Fields that an answer names; a body may have a hundred thousand that are not known."""
 
 
 class FieldError(BaseModel):
@@ -82,7 +84,7 @@ def payload_invalid(errors: list[dict[str, str]]) -> Problem:
     """422: something in the request is not as it must be."""
     first = errors[0]
     detail = f"{first['in']} {first['pointer'] or 'as a whole'}: {first['detail']}"
-    return Problem(type="payload-invalid", status=422, detail=detail, more={"errors": errors})
+    return Problem(type="payload-invalid", status=422, detail=detail, more={"errors": errors[:MAX_FIELD_ERRORS]})
 
 
 def payload_too_large(limit: int) -> Problem:
@@ -107,7 +109,7 @@ def _plain(kind: str, status: int) -> Callable[[Any], Problem]:
 
 
 def _invalid(error: InvalidMessage) -> Problem:
-    return payload_invalid([{"pointer": error.pointer[:MAX_ECHO], "detail": error.reason, "in": "body"}])
+    return payload_invalid([{"pointer": _cut(error.pointer), "detail": error.reason, "in": "body"}])
 
 
 def _ended(error: TaskEnded) -> Problem:
@@ -160,7 +162,11 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     if error["type"] == "model_attributes_type" and not path:
         return {"pointer": "", "detail": "must be a JSON object, sent as Content-Type: application/json", "in": "body"}
     pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return {"pointer": pointer[:MAX_ECHO], "detail": str(error["msg"]).removeprefix("Value error, "), "in": str(where)}
+    return {"pointer": _cut(pointer), "detail": str(error["msg"]).removeprefix("Value error, "), "in": str(where)}
+
+
+def _cut(pointer: str) -> str:
+    return pointer[:MAX_ECHO].removesuffix("~")  # half of an escape would be no JSON pointer
 
 
 def install(app: FastAPI) -> None:
@@ -170,6 +176,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
     for kind in _TABLE:
         app.add_exception_handler(kind, _bridge_error)
+    app.openapi = _described(app.openapi)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _described(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    def described() -> dict[str, Any]:
+        """The document, without the media type that FastAPI adds to every answer whose model it is told."""
+        document = openapi()
+        operations = (operation for path in document["paths"].values() for operation in path.values())
+        for answer in (answer for operation in operations for answer in operation["responses"].values()):
+            if MEDIA_TYPE in answer.get("content", {}):
+                answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
+        return document
+
+    return described
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The bodies of requests and answers, and how they become the bridge's words and back."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
@@ -26,8 +27,11 @@ POLL_AFTER_MS = 2_000
 """How long a client that cannot follow the stream should wait before it asks again."""
 
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
 def _text_only(value: object) -> object:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _DATE.match(value):  # pydantic would take digits for seconds since 1970
         raise ValueError("must be a text like 2026-01-31T12:00:00Z")
     return value
 
@@ -119,8 +123,8 @@ class Progress(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    current: float | None = None
-    total: float | None = None
+    current: Any = Field(None, description="As a rule a number; no more is known, since any task says what it likes.")
+    total: Any = None
     message: Any = None
 
 
@@ -168,7 +172,7 @@ class TaskResource(BaseModel):
     started_at: str | None
     finished_at: str | None
     eta: str | None = Field(description="When it is to run, if that was put off.")
-    next_retry_at: str | None
+    next_retry_at: str | None = Field(description="When it is to run again, while it waits for that.")
     worker: str | None
     cancel_requested: bool
     cancel_reason: str | None
@@ -184,7 +188,7 @@ class TaskResource(BaseModel):
     def of(cls, record: TaskRecord, now_ms: int) -> Self:
         """From what the bridge knows."""
         last = record.last.fields if record.last and record.final else {}
-        retry = record.eta if record.attempt > 1 and not record.final else None
+        retry = record.eta if record.attempt > 1 and record.status is Status.SCHEDULED else None
         return cls(
             task_id=record.task_id,
             task=record.task,

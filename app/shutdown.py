@@ -37,5 +37,8 @@ def _first(tell: Callable[[], None], before: Mapping[signal.Signals, Any]) -> Ca
         old = before[signal.Signals(number)]
         if callable(old):
             old(number, frame)
+        elif old == signal.SIG_DFL:  # nobody else handles it, so it must do what it does without us
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     return handle

@@ -52,17 +52,19 @@ class TaskStream:
             yield sse.retry(self._edge.settings.reconnect_ms) + await self._encode(self._first)
             while not (self._follower.ended or self._edge.streams.closing):
                 yield await self._next()
+            if not self._follower.ended:
+                yield self._goodbye()
         except PetioleError as error:
             # The client comes back after the last update it saw, and is told then what is wrong.
             logger.info("the stream of task %s ends early: %s", self._task_id, error)
 
     async def _next(self) -> bytes:
         steps = await self._follower.next(self._edge.settings.keep_alive)
-        told = await self._encode(steps)
-        if self._edge.streams.closing and not self._follower.ended:
-            wait = self._edge.settings.reconnect_ms * random.uniform(*JITTER)  # noqa: S311  # spreads load, no secret
-            return told + sse.closing(int(wait))
-        return told or sse.KEEP_ALIVE
+        return await self._encode(steps) or sse.KEEP_ALIVE
+
+    def _goodbye(self) -> bytes:
+        wait = self._edge.settings.reconnect_ms * random.uniform(*JITTER)  # noqa: S311  # spreads load, no secret
+        return sse.closing(int(wait))
 
     async def _encode(self, steps: Sequence[Step]) -> bytes:
         return b"".join([await self._reset(step) if isinstance(step, Reset) else sse.update(step) for step in steps])

@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import JSONResponse
 
 from app.body import StrictJsonRoute
 from app.deps import TheClient
 from app.errors import Problem, ProblemRaised, documented
 from app.schemas import POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
 from bridge import TaskClient, TaskRecord
+from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
@@ -50,7 +50,8 @@ async def read_result(task_id: TaskId, client: TheClient) -> Response:
     if record.status is not Status.SUCCEEDED:
         raise ProblemRaised(_failed(record))
     result = await _result(record, client)
-    return JSONResponse({"task_id": task_id, "status": record.status, "result": result})
+    body = compact({"task_id": task_id, "status": record.status, "result": result})
+    return Response(body.encode(errors="replace"), media_type="application/json")
 
 
 async def _result(record: TaskRecord, client: TaskClient) -> Any:

@@ -1,0 +1,140 @@
+"""The HTTP edge on a client that does what a test tells it: no Redis, no lifespan, no sockets."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from typing import Any, Unpack
+
+import httpx
+from fastapi import FastAPI
+
+from app.deps import Edge, Streams
+from app.settings import Settings
+from bridge import Cancelled, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
+from bridge.errors import TaskNotFound
+from bridge.follower import Follower
+from bridge.hub import DEFAULT_BUFFER, Subscriber
+from bridge.protocol.result import TaskMeta
+from bridge.protocol.state import Status
+from bridge.status_store import Missed
+from tests.unit.bridge.updates import TASK_ID
+
+MAX_BODY = 16_384
+JSON = {"Content-Type": "application/json"}
+
+
+def record(**fields: Any) -> TaskRecord:
+    """A task that runs, unless told otherwise."""
+    told: dict[str, Any] = {"status": Status.RUNNING, "celery_state": "STARTED", "attempt": 1, "seq": 3, **fields}
+    return TaskRecord(task_id=told.pop("task_id", TASK_ID), **told)
+
+
+class ToldHistory:
+    """The updates of one task, of which the first `dropped` are not kept; the task is not known while it has none."""
+
+    def __init__(self, *updates: StatusUpdate, dropped: int = 0) -> None:
+        self.updates = list(updates)
+        self.dropped = dropped
+        self.fails: Exception | None = None
+
+    async def read_after(self, task_id: str, after: int) -> Missed:
+        """See `StatusStore.read_after`."""
+        if self.fails:
+            raise self.fails
+        if not self.updates:
+            raise TaskNotFound(task_id)
+        kept = self.updates[max(after, self.dropped) :]
+        return Missed(seq=len(self.updates), dropped=self.dropped, ended=self.updates[-1].final, updates=kept)
+
+
+class ToldClient(TaskClient):
+    """Answers what it is told, fails if told to, and keeps what was submitted and cancelled."""
+
+    def __init__(self, history: ToldHistory | None = None, **told: Any) -> None:
+        self.settings = Settings.load()
+        self.told: dict[str, Any] = {"record": record(), "result": None, "fails": None, **told}
+        self.updates = history or ToldHistory()
+        self.submitted: list[tuple[str, list[Any], dict[str, Any], SubmitOptions]] = []
+        self.cancelled: list[dict[str, Any]] = []
+        self.subscribers: list[Subscriber] = []
+
+    def __repr__(self) -> str:
+        return f"<ToldClient subscribers={len(self.subscribers)}>"
+
+    def _answer(self, name: str) -> Any:
+        if self.told["fails"]:
+            raise self.told["fails"]
+        return self.told.get(name)
+
+    async def submit(
+        self,
+        task: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> TaskHandle:
+        """Keep it."""
+        self._answer("submit")
+        self.submitted.append((task, list(args), dict(kwargs or {}), options))
+        return TaskHandle(self, options.get("task_id") or TASK_ID)
+
+    async def record(self, task_id: str) -> TaskRecord:
+        """The record it was told."""
+        found: TaskRecord = self._answer("record")
+        return found
+
+    async def history(self, task_id: str, after: int = 0) -> Sequence[StatusUpdate]:
+        """The updates it was told."""
+        return (await self.updates.read_after(task_id, after)).updates
+
+    async def stored_result(self, task_id: str) -> TaskMeta | None:
+        """The result it was told."""
+        found: TaskMeta | None = self._answer("result")
+        return found
+
+    async def cancel(
+        self, task_id: str, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = ""
+    ) -> Cancelled:
+        """Keep it."""
+        self._answer("cancel")
+        self.cancelled.append({"task_id": task_id, "terminate": terminate, "signal": signal, "reason": reason})
+        return Cancelled.REQUESTED
+
+    def following(
+        self, task_id: str, after: int = 0, *, limit: int = DEFAULT_BUFFER
+    ) -> AbstractContextManager[Follower]:
+        """A true follower, over the history it was told."""
+        return self._following(task_id, after, limit)
+
+    @contextmanager
+    def _following(self, task_id: str, after: int, limit: int) -> Iterator[Follower]:
+        subscriber = Subscriber(task_id, limit)
+        self.subscribers.append(subscriber)
+        try:
+            yield Follower(self.updates, subscriber, after)
+        finally:
+            self.subscribers.remove(subscriber)
+
+    def wake_followers(self) -> None:
+        """Wake them."""
+        for subscriber in self.subscribers:
+            subscriber.wake()
+
+
+def edge_on(client: TaskClient, *, max_streams: int = 8, **settings: Any) -> Edge:
+    """An edge with these settings."""
+    return Edge(settings=Settings.load(**settings), client=client, streams=Streams(limit=max_streams))
+
+
+@asynccontextmanager
+async def requests_to(app: FastAPI, edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, which lives on this edge."""
+    app.state.edge = edge
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://petiole", trust_env=False) as http:
+        yield http
+
+
+async def asked(app: FastAPI, client: TaskClient, method: str, path: str, **request: Any) -> httpx.Response:
+    """The answer to one request."""
+    async with requests_to(app, edge_on(client)) as http:
+        return await http.request(method, path, **request)
