@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ProblemRaised, payload_too_large
@@ -78,6 +80,32 @@ class StrictJsonRequest(Request):
             raise json.JSONDecodeError("is not UTF-8", "", 0) from None
         except ValueError:  # Python bounds how many digits it reads
             raise json.JSONDecodeError("has a number of too many digits", "", 0) from None
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_as(model: type[Model], request: Request) -> Model:
+    """The body of `request` as `model`, read by pydantic's own strict parser.
+
+    For a route that is called more often than all others together: FastAPI's way through a dict takes three times as
+    long. The route documents its body with `documented_body`.
+
+    Raises:
+        RequestValidationError: as FastAPI raises it.
+    """
+    if "json" not in request.headers.get("content-type", ""):
+        raise RequestValidationError([{"type": "model_attributes_type", "loc": ("body",), "msg": "", "ctx": {}}])
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from error
+
+
+def documented_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads its body with `read_as`."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 class StrictJsonRoute(APIRoute):

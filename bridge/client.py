@@ -1,50 +1,42 @@
 """The client: submit tasks of a Celery installation and know what becomes of them, in asyncio and without Celery."""
 
-import os
-import socket
+import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Unpack
 
+from bridge.control import TaskControl
 from bridge.errors import TaskEnded
 from bridge.follower import Follower, following, updates
-from bridge.hub import DEFAULT_BUFFER, Hub
-from bridge.ids import Ids
-from bridge.mailbox import Mailbox
+from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
+from bridge.hub import DEFAULT_BUFFER
 from bridge.options import Options, SubmitOptions
-from bridge.protocol.events import Sender
+from bridge.parts import Parts, open_parts
+from bridge.protocol.canvas import Canvas, Sending, plan
+from bridge.protocol.events import CeleryEvent
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.news import News
-from bridge.protocol.result import TaskMeta, read_meta
+from bridge.protocol.result import TaskMeta, outcome, read_meta
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
-from bridge.publisher import Identity, Publisher, Submission
-from bridge.queues import Backlog, Queues, WatcherStatus, WorkerStatus
-from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
+from bridge.publisher import Submission
+from bridge.queues import Backlog, WatcherStatus, WorkerStatus
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate, TaskRecord
-from bridge.status_store import StatusStore
 
-
-class Cancelled(StrEnum):
-    """What a request to cancel achieved."""
-
-    NEVER_RAN = "never-ran"
-    """The task was taken out of its queue; it is cancelled."""
-    REQUESTED = "requested"
-    """A worker has it. Workers were told; a task that runs goes on unless it is terminated."""
+AT_ONCE = 1_000
+"""Messages of one workflow that wait for their round trip at once."""
 
 
 class TaskClient:
     """An asyncio client of one Celery installation on Redis. Made by `connect` or `open_client`."""
 
-    def __init__(self, *, settings: BridgeSettings, parts: "_Parts") -> None:
+    def __init__(self, *, settings: BridgeSettings, parts: Parts) -> None:
         self.settings = settings
+        self.control = TaskControl(parts.mailbox)
+        """Remote control of the workers."""
         self._parts = parts
         self._origin = parts.sender.hostname
 
@@ -57,7 +49,7 @@ class TaskClient:
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[SubmitOptions],
-    ) -> "TaskHandle":
+    ) -> TaskHandle:
         """Queue a task by its name; returns once it is queued *and* recorded. Options: see `SubmitOptions`.
 
         Raises:
@@ -85,7 +77,55 @@ class TaskClient:
         queue = options.queue if options.queue is not None else self.settings.default_queue
         return Submission(message=message, route=Route(queue=queue, priority=options.priority), tags=options.tags)
 
-    def handle(self, task_id: str) -> "TaskHandle":
+    async def start(self, canvas: Canvas) -> TaskHandle | GroupHandle:
+        """Queue a workflow: a signature, chain, group or chord of `bridge.canvas`, nested at will.
+
+        The handle is that of its result: of a chain the last task's, of a chord the body's, of a group the group's.
+
+        Raises:
+            InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
+            DuplicateTask, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
+        """
+        sending = Sending(
+            new_id=self._parts.new_id,
+            now=datetime.now(UTC),
+            queue=self.settings.default_queue,
+            reply_to=self._parts.reply_to,
+            origin=self._origin,
+        )
+        planned = plan(canvas, sending)
+        # A chord's counter must be there before the first of its tasks can end, or its body never runs.
+        await self._parts.backend.store_chords([(key.key, key.value) for key in planned.keys])
+        for at in range(0, len(planned.messages), AT_ONCE):
+            tasks = planned.messages[at : at + AT_ONCE]
+            submissions = (Submission(message=task.message, route=task.route) for task in tasks)
+            await gather_all(map(self._parts.publisher.publish, submissions))
+        return handle_of(self, planned.result)
+
+    async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
+        """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""
+        handle = await self.start(canvas)
+        return await handle.result(timeout)
+
+    async def result(self, task_id: str, timeout: float | None = None) -> Any:
+        """What a task returned, once it has ended; `timeout` in seconds. Needs no watcher: it asks the result backend.
+
+        A task that stores no result (`ignore_result`) is waited for in vain.
+
+        Raises:
+            TaskFailed: it ended with an exception.
+            TaskCancelled: it was revoked or terminated, or expired.
+            TimeoutError: it has not ended in time.
+            UnreadableBytes: what is stored is not what Celery stores.
+        """
+        async with asyncio.timeout(timeout):
+            return outcome(await self._parts.results.wait(task_id))
+
+    async def forget(self, task_id: str) -> None:
+        """Delete a task's result, as Celery's `forget` does; what Petiole recorded stays for its time."""
+        await self._parts.backend.forget(task_id)
+
+    def handle(self, task_id: str) -> TaskHandle:
         """A handle of a task submitted elsewhere or earlier."""
         return TaskHandle(self, task_id)
 
@@ -123,6 +163,10 @@ class TaskClient:
     ) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of a task after `after`, as they come, to its end. Raises as `record` does."""
         return updates(self._parts.store, self._parts.hub, task_id, after, limit=limit)
+
+    def events(self) -> AsyncGenerator[CeleryEvent, None]:
+        """Every event of workers and producers from now on; see `bridge.event_receiver.EventReceiver.events`."""
+        return self._parts.events.events()
 
     def wake_followers(self) -> None:
         """Let every follower that waits return with nothing, so that it can look whether it should go on."""
@@ -177,61 +221,10 @@ class TaskClient:
         return await self._parts.queues.watchers()
 
 
-class TaskHandle:
-    """One task. Every method raises `TaskNotFound` when it is not known, `BrokerUnavailable` without Redis."""
-
-    __slots__ = ("_client", "task_id")
-
-    def __init__(self, client: TaskClient, task_id: str) -> None:
-        self._client = client
-        self.task_id = task_id
-
-    def __repr__(self) -> str:
-        return f"<TaskHandle {self.task_id}>"
-
-    async def status(self) -> Status:
-        """Where the task is now."""
-        return (await self._client.record(self.task_id)).status
-
-    def follow(self, after: int = 0) -> AsyncGenerator[StatusUpdate, None]:
-        """Its updates after `after`, as they come, to its end."""
-        return self._client.follow(self.task_id, after)
-
-    async def cancel(self, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = "") -> Cancelled:
-        """Cancel it; see `TaskClient.cancel`."""
-        return await self._client.cancel(self.task_id, terminate=terminate, signal=signal, reason=reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    sender: Sender
-    new_id: Callable[[], str]
-    publisher: Publisher
-    store: StatusStore
-    backend: ResultBackend
-    hub: Hub
-    mailbox: Mailbox
-    queues: Queues
-
-
 @asynccontextmanager
 async def open_client(settings: BridgeSettings) -> AsyncIterator[TaskClient]:
     """A client by settings. Redis need not be there yet: each call says whether it is."""
-    ids = Ids()
-    identity = Identity(sender=_sender(), reply_to=ids.new(), clock=time.time, new_id=ids.new)
-    async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(Redis.open(settings.redis_url, settings))
-        results = await stack.enter_async_context(Redis.open(settings.result_backend_url, settings))
-        parts = _Parts(
-            sender=identity.sender,
-            new_id=ids.new,
-            publisher=await stack.enter_async_context(Publisher.open(redis, settings, identity)),
-            store=await stack.enter_async_context(StatusStore.open(redis, settings)),
-            backend=ResultBackend(results, settings),
-            hub=await stack.enter_async_context(Hub.open(redis, settings)),
-            mailbox=Mailbox(redis, identity.new_id),
-            queues=Queues(redis, settings),
-        )
+    async with open_parts(settings) as parts:
         yield TaskClient(settings=settings, parts=parts)
 
 
@@ -249,10 +242,12 @@ async def connect(url: str | None = None, *, backend: str | None = None) -> Asyn
         yield client
 
 
-def _sender() -> Sender:
-    pid = os.getpid()
-    return Sender(hostname=f"gen{pid}@{socket.gethostname()}", pid=pid, utc_offset=time.timezone / 3600)
-
-
 def _now_ms() -> int:
     return int(time.time() * 1000)
+
+
+async def gather_all(calls: Iterable[Awaitable[None]]) -> None:
+    """Await all of them, whatever becomes of the others; then raise the first error, if there was one."""
+    for ended in await asyncio.gather(*calls, return_exceptions=True):
+        if ended is not None:
+            raise ended

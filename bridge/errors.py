@@ -77,6 +77,26 @@ class TaskEnded(PetioleError):
         self.status = status
 
 
+class TaskFailed(PetioleError):
+    """The task ended with an exception. It is told as text: what a result names is never imported."""
+
+    def __init__(self, kind: str, message: str, traceback: str | None = None) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        """Name of the exception's type, for example ``ValueError``."""
+        self.message = message
+        self.traceback = traceback
+
+
+class TaskCancelled(PetioleError):
+    """The task was revoked, terminated, or not started before it expired."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(f"The task {task_id!r} was cancelled: {reason}.")
+        self.task_id = task_id
+        self.reason = reason
+
+
 class SubscriberTooSlow(PetioleError):
     """A reader did not keep up and was dropped. Follow again from the last update it saw; nothing is lost."""
 

@@ -1,18 +1,73 @@
 """The mailbox: remote control of workers, Kombu's pidbox."""
 
-from collections.abc import Callable
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
-from bridge.protocol.control import seal_revoke
+from bridge.errors import InvalidMessage, PetioleError, UnreadableBytes
+from bridge.protocol import commands
+from bridge.protocol.commands import Command
+from bridge.protocol.control import (
+    ALL,
+    BINDING_LIFE_MS,
+    BINDINGS,
+    DEADLINES,
+    REPLY_EXCHANGE,
+    Audience,
+    ReplyAddress,
+    read_reply,
+    seal_command,
+)
 from bridge.protocol.keys import pidbox_channel
-from bridge.redis import Redis
+from bridge.redis import Redis, Script
+
+logger = logging.getLogger(__name__)
+Replies = dict[str, Any]
+"""What each worker replied, by its name: ``{"celery@w1": {"ok": "pong"}}``."""
+MAX_CALLS = 16
+"""Calls of one client that may wait for replies at once, each on a connection of its own. More wait for their turn."""
+DEFAULT_TIMEOUT, MAX_TIMEOUT = 1.0, 600.0
+"""Seconds; the first as in Celery."""
+MAX_REPLIES = 10_000
+LATE_MS = 60_000
+"""How long a list lives that a reply may still come to after its call has ended."""
+SHORTEST_WAIT = 0.01
+"""A blocking read of 0 seconds would wait for ever, and some servers round what is less than this to 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """How long to wait for replies (seconds, from the moment the command is sent), and for how many at the most.
+
+    Raises:
+        InvalidMessage: neither can be.
+    """
+
+    timeout: float = DEFAULT_TIMEOUT
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise InvalidMessage("/timeout", f"must be a number of seconds above 0, and {MAX_TIMEOUT:.0f} at the most")
+        if self.limit is not None and self.limit < 1:
+            raise InvalidMessage("/limit", "must be 1 or more; leave it out to wait for all")
 
 
 class Mailbox:
-    """Casts commands to every worker of a broker. `new_id` gives a fresh UUID for each message."""
+    """Tells the workers of a broker what to do, and hears what they reply. `new_id` gives a fresh UUID each time."""
 
     def __init__(self, redis: Redis, new_id: Callable[[], str]) -> None:
         self._redis = redis
         self._new_id = new_id
+        self._clock = itertools.count(1)
+        self._lines = asyncio.Semaphore(MAX_CALLS)
+        self._call, self._hang_up = Script("call"), Script("hang_up")
+
+    def __repr__(self) -> str:
+        return f"<Mailbox {self._redis!r} lines_busy={self._lines.locked()}>"
 
     async def revoke(self, task_id: str, *, terminate: bool = False, signal: str = "SIGTERM") -> int:
         """Tell all workers to discard a task, and with `terminate` to end the process that runs it.
@@ -23,5 +78,81 @@ class Mailbox:
             InvalidMessage: `signal` is no name of a signal.
             BrokerUnavailable: Redis does not answer.
         """
-        command = seal_revoke(task_id, terminate=terminate, signal=signal, delivery_tag=self._new_id())
-        return int(await self._redis.execute("PUBLISH", pidbox_channel(self._redis.database), command))
+        return await self.cast(commands.revoke(task_id, terminate=terminate, signal=signal))
+
+    async def cast(self, command: Command, audience: Audience = ALL) -> int:
+        """Send a command to which nobody replies; how many workers heard it, also those that are not meant.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer.
+        """
+        data = seal_command(command, audience, delivery_tag=self._new_id(), clock=next(self._clock))
+        return int(await self._redis.execute("PUBLISH", self._channel, data))
+
+    async def call(self, command: Command, audience: Audience, wait: Wait) -> Replies:
+        """Send a command and gather the replies: of as many as are meant and heard it, or what came in time.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer, or went away meanwhile.
+        """
+        address = ReplyAddress(ticket=self._new_id())
+        async with self._lines, self._redis.popping(address.queue) as pop:
+            missing = 1
+            try:
+                heard = await self._publish(command, audience, address)
+                known = (limit for limit in (wait.limit, audience.named) if limit is not None)
+                inbox = _Replies(address.ticket, min(heard, MAX_REPLIES, *known))
+                await inbox.gather(pop, wait.timeout)
+                missing = heard - inbox.count
+            finally:
+                await self._end(address, LATE_MS if missing else 0)
+        return inbox.replies
+
+    @property
+    def _channel(self) -> str:
+        return pidbox_channel(self._redis.database)
+
+    async def _publish(self, command: Command, audience: Audience, address: ReplyAddress) -> int:
+        tag, clock = self._new_id(), next(self._clock)
+        data = seal_command(command, audience, delivery_tag=tag, clock=clock, reply_to=address)
+        args = (address.binding, REPLY_EXCHANGE, BINDING_LIFE_MS, self._channel, data)
+        return int(await self._redis.run(self._call, (BINDINGS, DEADLINES), args))
+
+    async def _end(self, address: ReplyAddress, late_ms: int) -> None:
+        # By `execute`, which hands the command over before it waits: a second cancellation cannot take it back.
+        script, keys = self._hang_up.text, (BINDINGS, address.queue)
+        try:
+            await self._redis.execute("EVAL", script, len(keys), *keys, address.binding, late_ms)
+        except PetioleError as error:  # what the call itself says is what its caller wants to hear
+            logger.warning("a call of remote control leaves its binding behind: %s", error)
+
+
+class _Replies:
+    """The replies to one call: `expected` of them at the most."""
+
+    def __init__(self, ticket: str, expected: int) -> None:
+        self._ticket = ticket
+        self._expected = expected
+        self.replies: Replies = {}
+        self.count = 0
+
+    async def gather(self, pop: Callable[[float], Awaitable[bytes | None]], timeout: float) -> None:
+        """Take replies until all have come, or the time is over."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout
+        while self.count < self._expected and (left := deadline - now()) > 0:
+            if data := await pop(max(left, SHORTEST_WAIT)):
+                self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            reply = read_reply(data, self._ticket)
+        except UnreadableBytes as error:  # for example of a worker that is told to serialize by pickle
+            logger.warning("passed over a worker's reply: %s", error)
+            reply = {}
+        if reply is None:
+            return
+        if twice := self.replies.keys() & reply.keys():
+            logger.warning("more than one worker is called %s; give each a name of its own", ", ".join(twice))
+        self.count += 1
+        self.replies |= reply

@@ -31,6 +31,19 @@ class ResultBackend:
         key, meta = result_key(task_id), revoked_meta(task_id)
         await self._redis.transaction(("SETEX", key, self._ttl, meta), ("PUBLISH", key, meta))
 
+    async def store_chords(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Store what chords count with, before their first task is sent.
+
+        Raises:
+            BrokerUnavailable: the server does not answer; nothing was stored, or it expires.
+        """
+        if keys:
+            await self._redis.transaction(*(("SET", key, value, "EX", self._ttl) for key, value in keys))
+
+    async def forget(self, task_id: str) -> None:
+        """Delete the result of a task."""
+        await self._redis.execute("DEL", result_key(task_id))
+
     def published(self) -> AsyncGenerator[Published, None]:
         """Every value as it is stored, until the connection breaks."""
         return self._redis.listen(RESULT_PREFIX + "*")

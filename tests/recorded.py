@@ -1,11 +1,15 @@
-"""The recordings in tests/contract/golden; ``python -m tests.contract.record`` makes them."""
+"""The recordings in tests/contract/golden; ``python -m tests.contract.record`` and ``….record_control`` make them."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.redis import Published
 
 GOLDEN = Path(__file__).parent / "contract" / "golden"
+CONTROL = GOLDEN / "control" / "calls.jsonl"
+TICKET = "TICKET"
+"""Stands in a recorded reply for the id of the call."""
 RESULTS = "celery-task-meta-"
 
 
@@ -18,3 +22,18 @@ def recorded(name: str) -> list[Published]:
     """What was published, in the order of its arrival."""
     lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [Published(channel=line["channel"], data=line["data"].encode()) for line in map(json.loads, lines)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlCall:
+    """A command of remote control, comparable, and what a worker replied; None where that tells of a machine."""
+
+    call: str
+    command: str
+    reply: str | None
+
+
+def control_calls() -> dict[str, ControlCall]:
+    """What was recorded of remote control, by the names in tests/control_calls.py."""
+    lines = CONTROL.read_text(encoding="utf-8").splitlines()
+    return {call.call: call for call in (ControlCall(**json.loads(line)) for line in lines)}

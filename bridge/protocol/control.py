@@ -1,32 +1,141 @@
-"""Remote control: what makes workers revoke a task (kombu/pidbox.py, celery/worker/control.py)."""
+"""Remote control on the wire: who is meant, the broadcast that says what to do, and what workers answer.
 
+Kombu's pidbox (kombu/pidbox.py). A command is published to all workers of a broker; each looks whether it is meant. An
+answer is pushed to every list that ``_kombu.binding.reply.celery.pidbox`` names for the address in the command.
+"""
+
+import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from bridge.errors import InvalidMessage
-from bridge.protocol.envelope import PERSISTENT, seal_broadcast
+from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.commands import Command
+from bridge.protocol.envelope import PERSISTENT, open_json, seal_broadcast
+from bridge.protocol.keys import SEPARATOR
+from bridge.protocol.values import check_name
 
 EXCHANGE = "celery.pidbox"
-_SIGNAL = re.compile(r"SIG[A-Z0-9]{1,12}")
+REPLY_EXCHANGE = "reply.celery.pidbox"
+BINDINGS = f"_kombu.binding.{REPLY_EXCHANGE}"
+DEADLINES = "_kombu.binding_deadlines"
+"""Kombu 5.7: a table of bindings is deleted when its deadline here (ms since 1970) has passed."""
+BINDING_LIFE_MS = 3_600_000
+"""How far Kombu 5.7 itself puts off that deadline."""
 NEVER_EXPIRES = 0
-"""A command with a deadline is dropped in silence by a worker whose clock is ahead or that is busy."""
+"""No command says when it expires. A worker compares that with its own clock and says nothing of what it drops, so with
+Celery's second it ignores everybody whose clock is behind. And there is nothing to expire: what is published reaches
+the workers that listen or nobody, so a command is late only where a worker was busy, and it is meant for it still."""
+GLOB, PCRE = "glob", "pcre"
+MAX_WORKERS = 1_000
+"""Workers that one command may name."""
 
 
-def seal_revoke(task_id: str, *, terminate: bool, signal: str, delivery_tag: str, clock: int = 1) -> bytes:
-    """The broadcast that makes every worker discard a task, and with `terminate` end the process that runs it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Which workers are meant: those named in `destination`, those whose name fits `pattern`, or, without both, all.
+
+    `matcher` says what the pattern is: ``glob`` (as in file names; the default) or ``pcre`` (a regular expression).
 
     Raises:
-        InvalidMessage: `signal` is no name of a signal, for example ``SIGTERM``.
+        InvalidMessage: no worker could be meant, or a worker could not tell.
     """
-    if not _SIGNAL.fullmatch(signal):
-        raise InvalidMessage("/signal", "must be the name of a signal, for example SIGTERM")
-    command = {
-        "method": "revoke",
-        "arguments": {"task_id": task_id, "terminate": terminate, "signal": signal},
-        "destination": None,
-        "pattern": None,
-        "matcher": None,
-    }
+
+    destination: Sequence[str] | None = None
+    pattern: str | None = None
+    matcher: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.destination is not None:
+            _check_destination(self.destination)
+        if self.pattern is not None:
+            _check_pattern(self.pattern, self.matcher or GLOB)
+        elif self.matcher is not None:
+            raise InvalidMessage("/matcher", "needs a pattern; without one every worker would be meant")
+
+    @property
+    def named(self) -> int | None:
+        """How many workers are meant; None when that is not known."""
+        return None if self.destination is None else len(set(self.destination))
+
+    def fields(self) -> dict[str, Any]:
+        """Its part of a command."""
+        return {
+            "destination": None if self.destination is None else list(self.destination),
+            "pattern": self.pattern,
+            "matcher": None if self.pattern is None else self.matcher or GLOB,
+        }
+
+
+ALL = Audience()
+
+
+def _check_destination(destination: Sequence[str]) -> None:
+    if isinstance(destination, str):
+        raise InvalidMessage("/destination", "must be a list of names of workers, for example ['celery@w1']")
+    if not 0 < len(destination) <= MAX_WORKERS:  # of an empty one a worker makes "all"
+        raise InvalidMessage("/destination", f"must name 1 to {MAX_WORKERS:,} workers; leave it out to mean all")
+    for name in destination:
+        check_name(name, "/destination")
+
+
+def _check_pattern(pattern: str, matcher: str) -> None:
+    check_name(pattern, "/pattern")
+    if matcher not in (GLOB, PCRE):
+        raise InvalidMessage("/matcher", f"must be {GLOB} or {PCRE}")
+    if matcher == PCRE:
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InvalidMessage("/pattern", f"is no regular expression: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyAddress:
+    """Where the answers to one call go. `ticket` is a UUID, with every call another one."""
+
+    ticket: str
+
+    @property
+    def queue(self) -> str:
+        """The list that workers push to."""
+        return f"{self.ticket}.{REPLY_EXCHANGE}"
+
+    @property
+    def binding(self) -> str:
+        """The member of `BINDINGS` without which no answer arrives: routing key, pattern, queue."""
+        return f"{self.ticket}{SEPARATOR}{SEPARATOR}{self.queue}"
+
+
+def seal_command(
+    command: Command,
+    audience: Audience = ALL,
+    *,
+    delivery_tag: str,
+    clock: int = 1,
+    reply_to: ReplyAddress | None = None,
+) -> bytes:
+    """The broadcast of a command; workers answer it when there is an address to `reply_to`."""
+    body: dict[str, Any] = {"method": command.method, "arguments": command.arguments, **audience.fields()}
+    if reply_to:
+        address = {"exchange": REPLY_EXCHANGE, "routing_key": reply_to.ticket}
+        body |= {"ticket": reply_to.ticket, "reply_to": address}
     headers = {"clock": clock, "expires": NEVER_EXPIRES}
-    return seal_broadcast(
-        command, headers, exchange=EXCHANGE, routing_key="", delivery_tag=delivery_tag, mode=PERSISTENT
-    )
+    return seal_broadcast(body, headers, exchange=EXCHANGE, routing_key="", delivery_tag=delivery_tag, mode=PERSISTENT)
+
+
+def read_reply(data: bytes, ticket: str) -> dict[str, Any] | None:
+    """What a worker replied, by its name; None when it replies to another call than that of `ticket`.
+
+    Raises:
+        UnreadableBytes: not a reply in JSON.
+    """
+    reply = open_json(data)
+    try:
+        answers = json.loads(data)["headers"]["ticket"] == ticket
+    except (KeyError, TypeError) as error:
+        raise UnreadableBytes(f"a reply that does not say to which call: {data[:80]!r}") from error
+    if not isinstance(reply, dict):
+        raise UnreadableBytes(f"not a worker's reply: {data[:80]!r}")
+    return reply if answers else None

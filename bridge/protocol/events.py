@@ -1,9 +1,9 @@
 """Celery's events: what workers say about tasks and themselves (celery/events; PROTOCOL of ``celeryev``)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.clock import from_iso, iso, milliseconds
@@ -31,6 +31,52 @@ def read_events(data: bytes) -> list[Event]:
     if not all(isinstance(event, dict) and isinstance(event.get("type"), str) for event in events):
         raise UnreadableBytes(f"not an event: {data[:80]!r}")
     return events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeleryEvent:
+    """One event of a worker, a producer or a task. `type` is Celery's, or a task's own: ``task-started``, ``my-news``.
+
+    `timestamp` is in seconds since 1970 by the clock of the process that sent it, `hostname`; `clock` is that one's
+    logical clock and `utc_offset` its hours *west* of UTC. `task_id` is None for what is not about a task. `details`
+    holds all other fields as they came, with arguments and results as texts.
+    """
+
+    type: str
+    hostname: str
+    timestamp: float
+    pid: int
+    clock: int
+    utc_offset: float
+    task_id: str | None
+    details: Mapping[str, Any]
+
+    @property
+    def group(self) -> str:
+        """``task``, ``worker``, or what a type of one's own begins with."""
+        return self.type.partition("-")[0]
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """The event that `read_events` gave.
+
+        Raises:
+            UnreadableBytes: it lacks what Celery puts into every event, whoever sends it.
+        """
+        rest = dict(event)
+        try:
+            return cls(
+                type=rest.pop("type"),
+                hostname=str(rest.pop("hostname")),
+                timestamp=float(rest.pop("timestamp")),
+                pid=int(rest.pop("pid")),
+                clock=int(rest.pop("clock")),
+                utc_offset=float(rest.pop("utcoffset")),
+                task_id=str(task_id) if (task_id := rest.pop("uuid", None)) is not None else None,
+                details=rest,
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UnreadableBytes(f"not a {event['type']} event: {event!r:.200}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

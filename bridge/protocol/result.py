@@ -3,16 +3,19 @@
 import bz2
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import UnreadableBytes
+from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.failure import failure_from_meta
 from bridge.protocol.news import UNKNOWN_ATTEMPT, Fields, News
 from bridge.protocol.state import Status
+from bridge.protocol.typed import from_typed
+from bridge.protocol.values import MAX_DEPTH
 
 COMPRESSED = b"\x00celery-compressed\x00"
 """Marks a compressed value (Celery 5.7, `result_compression`): mark, content type, zero byte, data."""
@@ -30,6 +33,9 @@ _STATUS = {
     "REJECTED": Status.REJECTED,
     "IGNORED": Status.REJECTED,
 }
+_BRACKETS = re.compile(r"[][{}]")
+READY_STATES = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
+"""States that no other follows (celery/states.py)."""
 _NO_NEWS = frozenset({"PENDING", "RECEIVED"})
 
 
@@ -94,6 +100,21 @@ def _text(value: object) -> str:
     return value
 
 
+def outcome(meta: TaskMeta) -> Any:
+    """What the task returned, with typed values made again.
+
+    Raises:
+        TaskFailed: it ended with an exception.
+        TaskCancelled: it was revoked or terminated, or expired.
+    """
+    if meta.state == "SUCCESS":
+        return from_typed(meta.result)
+    error = failure_from_meta(meta.result, meta.traceback)
+    if meta.state == "REVOKED":
+        raise TaskCancelled(meta.task_id, error["message"])
+    raise TaskFailed(error["type"], error["message"], error.get("traceback"))
+
+
 def news_of_meta(meta: TaskMeta, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT, inline_limit: int) -> News | None:
     """The news in a meta; None when it says nothing new. A result above `inline_limit` bytes is left out."""
     if meta.state in _NO_NEWS:
@@ -135,9 +156,19 @@ def _story(meta: TaskMeta, inline_limit: int) -> tuple[dict[str, Any], Fields]:
 
 def _fits(value: object, inline_limit: int) -> bool:
     try:
-        return len(compact(value)) <= inline_limit
+        text = compact(value)
     except UnreadableBytes:  # nested too deep to be written again
         return False
+    return len(text) <= inline_limit and _nesting(text) <= MAX_DEPTH
+
+
+def _nesting(text: str) -> int:
+    """How deep JSON is nested, or more where a text in it has brackets. Readers give up near 255 (pydantic)."""
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _progress(meta: TaskMeta, inline_limit: int) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from bridge.errors import InvalidMessage
+from bridge.protocol.typed import KEYS, TYPES
 
 MAX_DEPTH = 64
 """Nesting of args and kwargs. Python's own JSON parser, in the worker, gives up near 990."""
@@ -18,14 +20,13 @@ CELERYS_OWN = "celery."
 FIRST_YEAR, LAST_YEAR = 1971, 2999
 MAX_INT_BITS = 14_284
 """Python's own JSON parser, in the worker, refuses an integer of more than 4,300 digits."""
-_TYPED = {"__type__", "__value__"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
 _TASK_ID = re.compile(r"[A-Za-z0-9_.:@+=-]{1,255}")
 
 
 def check_json(value: object, pointer: str, depth: int = 0) -> None:
-    """Check that `value` is plain JSON that a stock worker reads back as it is.
+    """Check that `value` is JSON, or of a type that Kombu can write: then a stock worker reads it back as it is.
 
     Raises:
         InvalidMessage: names the first bad place by a JSON pointer below `pointer`.
@@ -45,6 +46,8 @@ def check_json(value: object, pointer: str, depth: int = 0) -> None:
 def _check_nested(value: object, pointer: str, depth: int) -> None:
     if isinstance(value, dict):
         _check_object(value, pointer, depth)
+    elif isinstance(value, TYPES):
+        _check_typed(value, pointer)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             check_json(inner, f"{pointer}/{index}", depth + 1)
@@ -53,13 +56,19 @@ def _check_nested(value: object, pointer: str, depth: int) -> None:
 
 
 def _check_object(value: Mapping[object, object], pointer: str, depth: int) -> None:
-    if value.keys() == _TYPED:
+    if value.keys() == KEYS:
         raise InvalidMessage(pointer, "has exactly the keys __type__ and __value__, which Celery reserves for itself")
     for key, inner in value.items():
         if not isinstance(key, str):
             raise InvalidMessage(pointer, f"has the key {key!r}; keys must be texts")
         _check_text(key, pointer)
         check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)
+
+
+def _check_typed(value: object, pointer: str) -> None:
+    # A worker makes it again with the type's own parser, which takes all that the type prints but these.
+    if isinstance(value, Decimal) and value.is_snan():
+        raise InvalidMessage(pointer, "is a signalling NaN, which cannot be compared")
 
 
 def _check_number(number: float, pointer: str) -> None:

@@ -36,7 +36,8 @@ def test_nothing_of_celery_is_installed(python: Path, tmp_path: Path) -> None:
 
 
 def test_the_package_has_everything_that_it_needs_at_run_time(python: Path, tmp_path: Path) -> None:
-    code = "from bridge.redis import Script; [Script(name) for name in ('accept', 'advance', 'read', 'release')]"
+    scripts = ("accept", "advance", "call", "hang_up", "read", "release")
+    code = f"from bridge.redis import Script; [Script(name) for name in {scripts}]"
     assert run(python, "-c", code, cwd=tmp_path) == ""
 
 

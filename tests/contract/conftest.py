@@ -1,5 +1,42 @@
 """Celery may be absent, as in the service's own environment: then nothing here is collected."""
 
+import asyncio
 import importlib.util
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from bridge import TaskClient, open_client
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+from bridge.status_store import StatusStore
+from tests.integration.submissions import WallClock
+from tests.integration.watching import watcher
+from tests.servers import celery_worker
 
 collect_ignore_glob = [] if importlib.util.find_spec("celery") else ["test_*.py"]
+
+
+@pytest.fixture(scope="module")
+def worker(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A worker on the shared server; the first task waits until it is up."""
+    child = celery_worker(shared_url, tmp_path_factory.mktemp("worker") / "log")
+    with asyncio.Runner() as runner:
+        runner.run(child.start())
+        yield
+        runner.run(child.stop())
+
+
+@pytest.fixture
+async def client(shared_url: str, worker: None) -> AsyncIterator[TaskClient]:
+    """A client, and a watcher that follows what becomes of its tasks."""
+    settings = BridgeSettings.load(redis_url=shared_url)
+    async with (
+        Redis.open(shared_url, settings) as redis,
+        StatusStore.open(redis, settings) as store,
+        open_client(settings) as opened,
+    ):
+        following = asyncio.create_task(watcher(redis, store, WallClock()).follow())
+        yield opened
+        following.cancel()
+        await asyncio.wait([following])

@@ -1,4 +1,4 @@
-"""The bytes of a submit, an event and a command are those that the installed Celery sends for the same call."""
+"""The bytes of a submit and of an event are those that the installed Celery sends for the same call."""
 
 import json
 from base64 import b64decode
@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from kombu.serialization import dumps
 from kombu.utils.uuid import uuid
 
-from bridge.protocol.control import seal_revoke
 from bridge.protocol.envelope import open_json, seal_task
 from bridge.protocol.events import Sender, read_events, seal_task_sent
 from bridge.protocol.message import TaskMessage, encode
@@ -119,21 +118,6 @@ async def test_the_announcement_of_a_task_is_to_the_letter_what_celery_sends(app
     )
     assert json.dumps(open_json(ours)) == json.dumps(open_json(celerys))
     assert ours == celerys
-
-
-@pytest.mark.parametrize(("terminate", "signal"), [(False, "SIGTERM"), (True, "SIGKILL")])
-async def test_a_revoke_is_to_the_letter_what_celery_sends_but_does_not_expire(
-    app: Celery, redis: Redis, terminate: bool, signal: str
-) -> None:
-    async with published(redis, "/0.celery.pidbox") as messages:
-        app.control.revoke("a1", terminate=terminate, signal=signal)
-        celerys = (await anext(messages)).data.decode()
-
-    sent = json.loads(celerys)
-    clock, expires = sent["headers"]["clock"], sent["headers"]["expires"]
-    tag = sent["properties"]["delivery_tag"]
-    ours = seal_revoke("a1", terminate=terminate, signal=signal, delivery_tag=tag, clock=clock).decode()
-    assert ours == celerys.replace(f'"expires": {expires}', '"expires": 0')
 
 
 @asynccontextmanager

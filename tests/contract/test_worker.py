@@ -1,22 +1,15 @@
 """A stock worker runs what we send, as it would run what Celery sends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from bridge import Cancelled, StatusUpdate, TaskClient, open_client
+from bridge import Cancelled, StatusUpdate, TaskClient
 from bridge.protocol.state import Status
 from bridge.protocol.values import MAX_DEPTH
-from bridge.redis import Redis
-from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from tests.integration.submissions import WallClock
-from tests.integration.watching import watcher
-from tests.servers import celery_worker
 
 DEADLINE = 30
 EAST = timezone(timedelta(hours=5, minutes=30))
@@ -27,31 +20,6 @@ def nested(depth: int) -> object:
     for _ in range(depth):
         value = [value]
     return value
-
-
-@pytest.fixture(scope="module")
-def worker(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A worker on the shared server; the first task waits until it is up."""
-    child = celery_worker(shared_url, tmp_path_factory.mktemp("worker") / "log")
-    with asyncio.Runner() as runner:
-        runner.run(child.start())
-        yield
-        runner.run(child.stop())
-
-
-@pytest.fixture
-async def client(shared_url: str, worker: None) -> AsyncIterator[TaskClient]:
-    """A client, and a watcher that follows what becomes of its tasks."""
-    settings = BridgeSettings.load(redis_url=shared_url)
-    async with (
-        Redis.open(shared_url, settings) as redis,
-        StatusStore.open(redis, settings) as store,
-        open_client(settings) as opened,
-    ):
-        following = asyncio.create_task(watcher(redis, store, WallClock()).follow())
-        yield opened
-        following.cancel()
-        await asyncio.wait([following])
 
 
 async def ended(client: TaskClient, task: str, args: Any = (), kwargs: Any = None, **options: Any) -> StatusUpdate:

@@ -1,29 +1,94 @@
 import json
+from typing import Any
 
 import pytest
 
-from bridge.errors import InvalidMessage
-from bridge.protocol.control import seal_revoke
+from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.commands import Command
+from bridge.protocol.control import MAX_WORKERS, Audience, ReplyAddress, read_reply, seal_command
 from bridge.protocol.envelope import open_json
+from tests.celery_says import envelope
+
+PING = Command(method="ping")
+TICKET = ReplyAddress(ticket="t1")
 
 
-def test_a_revoke_is_told_to_every_worker_and_never_expires() -> None:
-    data = seal_revoke("a1", terminate=True, signal="SIGKILL", delivery_tag="tag", clock=4)
+def test_a_command_is_told_to_every_worker_and_never_expires() -> None:
+    data = seal_command(PING, delivery_tag="tag", clock=4)
 
     assert open_json(data) == {
-        "method": "revoke",
-        "arguments": {"task_id": "a1", "terminate": True, "signal": "SIGKILL"},
-        "destination": None,
-        "pattern": None,
-        "matcher": None,
-    }
-    envelope = json.loads(data)
-    assert envelope["headers"] == {"clock": 4, "expires": 0}
-    assert envelope["properties"]["delivery_info"] == {"exchange": "celery.pidbox", "routing_key": ""}
+        "method": "ping", "arguments": {}, "destination": None, "pattern": None, "matcher": None
+    }  # fmt: skip
+    told = json.loads(data)
+    assert told["headers"] == {"clock": 4, "expires": 0}
+    assert told["properties"]["delivery_info"] == {"exchange": "celery.pidbox", "routing_key": ""}
 
 
-@pytest.mark.parametrize("signal", ["", "9", "TERM", "SIG", "sigterm", "SIGTERM\n", "SIG" + "X" * 13])
-def test_what_is_no_name_of_a_signal_is_refused(signal: str) -> None:
-    with pytest.raises(InvalidMessage, match="SIGTERM") as refused:
-        seal_revoke("a1", terminate=True, signal=signal, delivery_tag="tag")
-    assert refused.value.pointer == "/signal"
+def test_a_command_that_is_to_be_replied_to_says_where() -> None:
+    body = open_json(seal_command(PING, delivery_tag="tag", reply_to=TICKET))
+    assert body["ticket"] == "t1"
+    assert body["reply_to"] == {"exchange": "reply.celery.pidbox", "routing_key": "t1"}
+    assert TICKET.queue == "t1.reply.celery.pidbox"
+    assert TICKET.binding == "t1\x06\x16\x06\x16t1.reply.celery.pidbox"
+
+
+@pytest.mark.parametrize(
+    ("reach", "destination", "pattern", "matcher", "named"),
+    [
+        ({}, None, None, None, None),
+        ({"destination": ("celery@w1", "celery@w1")}, ["celery@w1", "celery@w1"], None, None, 1),
+        ({"pattern": "celery@*"}, None, "celery@*", "glob", None),
+        ({"pattern": "w[12]$", "matcher": "pcre"}, None, "w[12]$", "pcre", None),
+    ],
+)
+def test_workers_are_meant_by_their_names_or_by_a_pattern_or_all(
+    reach: dict[str, Any], destination: object, pattern: object, matcher: object, named: int | None
+) -> None:
+    audience = Audience(**reach)
+    assert audience.fields() == {"destination": destination, "pattern": pattern, "matcher": matcher}
+    assert audience.named == named
+
+
+@pytest.mark.parametrize(
+    ("reach", "pointer"),
+    [
+        ({"destination": "celery@w1"}, "/destination"),
+        ({"destination": []}, "/destination"),
+        ({"destination": ["celery w1"]}, "/destination"),
+        ({"destination": ["w"] * (MAX_WORKERS + 1)}, "/destination"),
+        ({"pattern": ""}, "/pattern"),
+        ({"pattern": "(", "matcher": "pcre"}, "/pattern"),
+        ({"pattern": "a{99999999999}", "matcher": "pcre"}, "/pattern"),
+        ({"pattern": "a", "matcher": "regex"}, "/matcher"),
+        ({"matcher": "glob"}, "/matcher"),
+    ],
+)
+def test_an_audience_that_cannot_be_is_refused(reach: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        Audience(**reach)
+    assert refused.value.pointer == pointer
+
+
+def test_a_reply_is_what_a_worker_says_by_its_name() -> None:
+    data = envelope({"w1@example": {"ok": "pong"}}, headers={"ticket": "t1", "clock": 5})
+    assert read_reply(data, "t1") == {"w1@example": {"ok": "pong"}}
+
+
+def test_a_reply_to_another_call_is_none() -> None:
+    assert read_reply(envelope({"w1@example": None}, headers={"ticket": "t2"}), "t1") is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nothing",
+        envelope({"w1@example": None}, headers={}),
+        envelope({"w1@example": None}, headers=None),
+        envelope(["w1@example"], headers={"ticket": "t1"}),
+        envelope({}, headers={"ticket": "t1"}, body="gAR9lC4="),
+    ],
+    ids=["no envelope", "no ticket", "no headers", "a list", "a pickle"],
+)
+def test_what_is_no_reply_is_unreadable(data: bytes) -> None:
+    with pytest.raises(UnreadableBytes):
+        read_reply(data, "t1")

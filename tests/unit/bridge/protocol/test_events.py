@@ -5,12 +5,13 @@ import pytest
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.envelope import open_json
-from bridge.protocol.events import Sender, news_of_event, read_events, seal_task_sent
+from bridge.protocol.events import CeleryEvent, Sender, news_of_event, read_events, seal_task_sent
 from bridge.protocol.message import TaskMessage, encode
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import Status
 from tests import celery_says
-from tests.celery_says import WORKER, envelope, event, received
+from tests.celery_says import TIME, WORKER, envelope, event, received
+from tests.recorded import recorded, stories
 
 AT_MS = 1_795_488_861_007
 LATER = "2026-11-24T03:00:00+00:00"
@@ -170,3 +171,34 @@ def test_news_has_the_time_at_which_it_was_heard() -> None:
 def test_an_event_without_what_celery_always_sends_is_unreadable(malformed: dict[str, Any]) -> None:
     with pytest.raises(UnreadableBytes, match=f"not a {malformed['type']} event"):
         news_of_event(malformed, at_ms=AT_MS)
+
+
+def test_an_event_says_who_sent_it_when_and_about_which_task() -> None:
+    told = CeleryEvent.of(event("task-baked", "a1", degrees=180))
+
+    assert (told.type, told.group, told.task_id) == ("task-baked", "task", "a1")
+    assert (told.hostname, told.pid, told.clock, told.timestamp, told.utc_offset) == (WORKER, 7, 3, TIME, 0)
+    assert told.details == {"degrees": 180}
+
+
+def test_an_event_of_ones_own_may_be_about_no_task() -> None:
+    told = dict(event("weather", "a1"))
+    del told["uuid"]
+    assert (CeleryEvent.of(told).group, CeleryEvent.of(told).task_id) == ("weather", None)
+
+
+@pytest.mark.parametrize("story", [*stories(), "worker"])
+def test_every_recorded_event_is_read(story: str) -> None:
+    events = [one for message in recorded(story) if "celeryev" in message.channel for one in read_events(message.data)]
+    assert [CeleryEvent.of(one).type for one in events] == [one["type"] for one in events]
+    assert events
+
+
+@pytest.mark.parametrize(
+    "change", [{"timestamp": "now"}, {"pid": None}, {"clock": []}, {"clock": float("inf")}, {"utcoffset": {}}]
+)
+def test_an_event_with_an_envelope_of_its_own_kind_is_unreadable(change: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableBytes, match="not a task-started event"):
+        CeleryEvent.of({**celery_says.started("a1"), **change})
+    with pytest.raises(UnreadableBytes, match="not a task-started event"):
+        CeleryEvent.of({"type": "task-started"})

@@ -84,6 +84,14 @@ def test_a_result_nested_too_deep_to_be_written_again_is_told_by_its_address() -
     assert news.details == {"result_ref": "/v1/tasks/a1/result"}
 
 
+@pytest.mark.parametrize(("depth", "told"), [(64, "result"), (65, "result_ref")])
+def test_a_result_that_is_nested_deeper_than_readers_go_is_told_by_its_address(depth: int, told: str) -> None:
+    result = json.loads("[" * depth + "]" * depth)
+    news = news_of_meta(read_meta(meta("a1", "SUCCESS", [*result])), at_ms=AT_MS, inline_limit=4_096)
+    assert news is not None
+    assert list(news.details) == [told]
+
+
 def test_a_failure_tells_type_message_and_traceback() -> None:
     news = news_of(meta("a1", "FAILURE", exception("ValueError", "oops"), traceback="Traceback …"))
     assert news.details == {"error": {"type": "ValueError", "message": "oops", "traceback": "Traceback …"}}

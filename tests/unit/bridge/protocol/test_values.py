@@ -66,11 +66,10 @@ def test_plain_json_is_let_through(value: object) -> None:
         ([{"__type__": "exploit", "__value__": 1}], "/args/0", "Celery reserves"),
         ({"__value__": 1, "__type__": "uuid"}, "/args", "Celery reserves"),
         ([{1, 2}], "/args/0", "is a set, which JSON does not have"),
-        (b"octets", "/args", "is a bytes, which JSON does not have"),
-        (Decimal(1), "/args", "is a Decimal"),
+        (bytearray(b"octets"), "/args", "is a bytearray, which JSON does not have"),
+        (Decimal("sNaN"), "/args", "signalling NaN"),
         (Level.HIGH, "/args", "is a Level"),
         (MappingProxyType({}), "/args", "is a mappingproxy"),
-        (datetime(2026, 1, 31, tzinfo=UTC), "/args", "is a datetime"),
         (nested(MAX_DEPTH + 1), "/args" + "/0" * MAX_DEPTH, "nested more than 64 deep"),
     ],
 )

@@ -1,0 +1,179 @@
+"""The commands of remote control and their arguments, as a worker takes them (celery/worker/control.py).
+
+Each function here is named as in Celery's ``app.control`` and ``app.control.inspect``, and gives the arguments in the
+order in which Celery sends them. All raise `InvalidMessage`, naming the bad argument, for what a worker cannot use.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.errors import InvalidMessage
+from bridge.protocol.keys import is_taken
+from bridge.protocol.values import check_json, check_name, check_task_id
+
+MAX_IDS = 10_000
+"""Ids in one command. A worker remembers 50,000 revoked ones."""
+MAX_STAMPS = 1_000
+MAX_PROCESSES = 1_000
+"""Pool processes by which one command may change a worker."""
+EXCHANGE_TYPES = ("direct", "topic", "fanout")
+"""Those of Kombu. A worker that is told to consume from an exchange of another type exits."""
+# fmt: off
+SIGNALS = frozenset({
+    "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO",
+    "SIGKILL", "SIGPIPE", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS",
+    "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM",
+    "SIGWINCH", "SIGXCPU", "SIGXFSZ",
+})
+# fmt: on
+_TOPIC = re.compile(r"(?:\*|#|[\w:@=-]+)(?:\.(?:\*|#|[\w:@=-]+))*")
+"""Kombu makes a regular expression of such a key, and every producer that uses the exchange fails where it is none."""
+_RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a worker is to do: the name of the command, and its arguments as JSON."""
+
+    method: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def revoke(task_id: str | Sequence[str], *, terminate: bool, signal: str) -> Command:
+    """Discard a task, or several; with `terminate` send `signal` to the processes that run them."""
+    ids = task_id if isinstance(task_id, str) else list(task_id)
+    _check_ids([ids] if isinstance(ids, str) else ids, "/task_id")
+    return Command(method="revoke", arguments={"task_id": ids, **_ending(terminate, signal)})
+
+
+def revoke_by_stamped_headers(headers: Mapping[str, str | Sequence[str]], *, terminate: bool, signal: str) -> Command:
+    """Discard the tasks that have one of these stamps."""
+    stamps = {name: value if isinstance(value, str) else list(value) for name, value in headers.items()}
+    _check_stamps(stamps)
+    return Command(method="revoke_by_stamped_headers", arguments={"headers": stamps, **_ending(terminate, signal)})
+
+
+def _ending(terminate: bool, signal: str) -> dict[str, Any]:
+    if signal not in SIGNALS:
+        raise InvalidMessage("/signal", "must be the name of a signal, for example SIGTERM")
+    return {"terminate": bool(terminate), "signal": signal}
+
+
+def _check_ids(ids: Sequence[str], pointer: str) -> None:
+    if not 0 < len(ids) <= MAX_IDS:
+        raise InvalidMessage(pointer, f"must be 1 to {MAX_IDS:,} ids")
+    for task_id in ids:
+        check_task_id(task_id, pointer)
+
+
+def _check_stamps(stamps: Mapping[str, str | Sequence[str]]) -> None:
+    check_json(stamps, "/headers")
+    if not 0 < len(stamps) <= MAX_STAMPS:
+        raise InvalidMessage("/headers", f"must be 1 to {MAX_STAMPS:,} stamps")
+    for name, value in stamps.items():
+        check_name(name, "/headers")
+        values = [value] if isinstance(value, str) else value
+        if not 0 < len(values) <= MAX_STAMPS or not all(isinstance(one, str) for one in values):
+            raise InvalidMessage(f"/headers/{name}", f"must be a text, or a list of 1 to {MAX_STAMPS:,} texts")
+
+
+def query_task(ids: Sequence[str]) -> Command:
+    """What becomes of these tasks at the workers that have them."""
+    _check_ids(ids, "/ids")
+    return Command(method="query_task", arguments={"ids": list(ids)})
+
+
+def registered(taskinfoitems: Sequence[str]) -> Command:
+    """The task types of a worker, each with these attributes."""
+    for item in taskinfoitems:
+        check_name(item, "/taskinfoitems")
+    return Command(method="registered", arguments={"taskinfoitems": list(taskinfoitems)})
+
+
+def rate_limit(task_name: str, rate_limit: str | float | None) -> Command:
+    """How often tasks of a type may start: a number a second, or a text such as ``"100/m"``; 0 or None for no limit."""
+    check_name(task_name, "/task_name")
+    if isinstance(rate_limit, str):
+        fits = bool(_RATE.fullmatch(rate_limit))
+    else:
+        fits = rate_limit is None or 0 <= rate_limit < math.inf
+    if not fits:
+        raise InvalidMessage("/rate_limit", "must be a number of tasks a second, or a text such as 10/s, 100/m or 5/h")
+    return Command(method="rate_limit", arguments={"task_name": task_name, "rate_limit": rate_limit})
+
+
+def time_limit(task_name: str, *, soft: float | None, hard: float | None) -> Command:
+    """How long tasks of a type may run, in seconds; None for no limit."""
+    check_name(task_name, "/task_name")
+    for name, seconds in (("soft", soft), ("hard", hard)):
+        if seconds is not None and not 0 < seconds < math.inf:
+            raise InvalidMessage(f"/{name}", "must be a number of seconds above 0")
+    if soft is not None and hard is not None and soft > hard:
+        raise InvalidMessage("/soft", "must not be longer than hard")
+    return Command(method="time_limit", arguments={"task_name": task_name, "hard": hard, "soft": soft})
+
+
+def pool_grow(n: int) -> Command:
+    """Add so many processes."""
+    return _resize("pool_grow", n)
+
+
+def pool_shrink(n: int) -> Command:
+    """Take so many processes away."""
+    return _resize("pool_shrink", n)
+
+
+def _resize(method: str, n: int) -> Command:
+    _check_count(n, "/n", at_least=1)
+    return Command(method=method, arguments={"n": n})
+
+
+def autoscale(max: int, min: int) -> Command:  # noqa: A002  # Celery's names of these arguments
+    """Let the number of processes move between these."""
+    _check_count(max, "/max", at_least=1)
+    _check_count(min, "/min", at_least=0)
+    if min > max:
+        raise InvalidMessage("/min", "must not be above max")
+    return Command(method="autoscale", arguments={"max": max, "min": min})
+
+
+def _check_count(count: int, pointer: str, *, at_least: int) -> None:
+    if type(count) is not int or not at_least <= count <= MAX_PROCESSES:
+        raise InvalidMessage(pointer, f"must be a whole number from {at_least} to {MAX_PROCESSES:,}")
+
+
+def pool_restart(modules: Sequence[str] | None, *, reload: bool) -> Command:
+    """Start the pool anew, and import these modules (all of the app's when None), with `reload` once more."""
+    names = None if modules is None else list(modules)
+    for name in names or ():
+        check_name(name, "/modules")
+    return Command(method="pool_restart", arguments={"modules": names, "reload": bool(reload), "reloader": None})
+
+
+def add_consumer(queue: str, *, exchange: str | None, exchange_type: str, routing_key: str | None) -> Command:
+    """Take tasks of one more queue. Exchange and routing key are named as the queue where not given."""
+    _check_queue(queue)
+    for name, value in (("exchange", exchange), ("routing_key", routing_key)):
+        if value is not None:
+            check_name(value, f"/{name}")
+    if exchange_type not in EXCHANGE_TYPES:
+        raise InvalidMessage("/exchange_type", f"must be one of {', '.join(EXCHANGE_TYPES)}")
+    if exchange_type == "topic" and not _TOPIC.fullmatch(routing_key or queue):
+        raise InvalidMessage("/routing_key", "must be words of letters, digits and _ : @ = -, or * or #, between dots")
+    arguments = {"queue": queue, "exchange": exchange, "exchange_type": exchange_type, "routing_key": routing_key}
+    return Command(method="add_consumer", arguments=arguments)
+
+
+def cancel_consumer(queue: str) -> Command:
+    """Take no more tasks of a queue."""
+    _check_queue(queue)
+    return Command(method="cancel_consumer", arguments={"queue": queue})
+
+
+def _check_queue(queue: str) -> None:
+    check_name(queue, "/queue")
+    if is_taken(queue):
+        raise InvalidMessage("/queue", f"{queue!r} is a key that Celery keeps for itself")

@@ -1,0 +1,171 @@
+"""One Redis server and database: all commands of one moment in one round trip."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Self, cast
+
+from redis import asyncio as aioredis
+from redis import exceptions
+
+from bridge.batching import Batcher
+from bridge.redis.connection import Arg, connect
+from bridge.redis.published import Published, Subscriptions, close, next_message
+from bridge.redis.stream import StreamReader
+from bridge.redis.translation import translated
+from bridge.settings import BridgeSettings
+
+Reply = Any
+"""What redis-py answers: bytes, int, None, or lists of these. Each caller says which one by a name or a check."""
+_COMMANDS_A_TRIP = 256
+
+
+class Script:
+    """A Lua script of ``bridge/scripts``, run by its hash."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = files("bridge").joinpath("scripts", name + ".lua").read_text("utf-8")
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Redis:
+    """One Redis server and database, for one process.
+
+    Every method raises `BrokerUnavailable` when the server does not answer in time, and `UnreadableBytes` when a key
+    holds what it should not. Nothing is repeated by itself.
+    """
+
+    def __init__(self, url: str, settings: BridgeSettings) -> None:
+        self._url = url
+        self._settings = settings
+        self._client = self._connect()
+        self._batcher: Batcher[tuple[Arg, ...], Reply] = Batcher(
+            self._execute, size=_COMMANDS_A_TRIP, limit=settings.max_pending_submits
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, settings: BridgeSettings) -> AsyncIterator[Self]:
+        """A gateway that connects on its first use and is closed at the end of the block."""
+        redis = cls(url, settings)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(redis._client.aclose)
+            await stack.enter_async_context(redis._batcher)
+            yield redis
+
+    def __repr__(self) -> str:
+        return f"<Redis database={self.database} {self._batcher!r}>"
+
+    @property
+    def database(self) -> int:
+        """Number of the database; it is part of the names of Celery's channels."""
+        return int(self._client.connection_pool.connection_kwargs.get("db") or 0)
+
+    def _connect(self) -> aioredis.Redis:
+        return connect(self._url, self._settings.connect_timeout)
+
+    async def execute(self, *command: Arg) -> Reply:
+        """Run a command, joined with all others of this moment."""
+        with translated():
+            return await self._batcher.call(command)
+
+    async def _execute(self, commands: Sequence[tuple[Arg, ...]]) -> Sequence[Reply | Exception]:
+        async with self._in_time(), self._client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            replies: list[Reply] = await pipe.execute(raise_on_error=False)
+            return replies
+
+    def _in_time(self) -> asyncio.Timeout:
+        return asyncio.timeout(self._settings.command_timeout)
+
+    async def hash(self, key: str) -> dict[str, bytes]:
+        """All fields of a hash; none when there is no such key."""
+        fields: dict[bytes, bytes] = await self.execute("HGETALL", key)
+        return {name.decode(): value for name, value in fields.items()}
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
+        """Run a script; it is sent in full only to a server that does not know it."""
+        with translated():
+            async with self._in_time():
+                try:
+                    return await self._evalsha(script, keys, args)
+                except exceptions.NoScriptError:  # the server is new to it, or was restarted
+                    await self._execute([("SCRIPT", "LOAD", script.text)])
+                    return await self._evalsha(script, keys, args)
+
+    async def _evalsha(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
+        # The argument is typed as str by redis-py, which takes bytes and numbers as well.
+        return await cast(
+            "Awaitable[Reply]", self._client.evalsha(script.sha, len(keys), *keys, *cast("list[str]", args))
+        )
+
+    async def transaction(self, *commands: Sequence[Arg]) -> list[Reply]:
+        """Run commands as one MULTI/EXEC."""
+        with translated():
+            async with self._in_time(), self._client.pipeline(transaction=True) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                replies: list[Reply] = await pipe.execute()
+                return replies
+
+    async def listen(self, pattern: str) -> AsyncGenerator[Published, None]:
+        """What is published on channels of `pattern`, on a connection of its own, until that connection breaks.
+
+        The first thing it yields says that the subscription has begun: read then what may have been missed.
+        """
+        client = self._connect()
+        pubsub = client.pubsub()
+        try:
+            with translated():
+                async with self._in_time():
+                    await pubsub.psubscribe(pattern)
+            while True:
+                message = await next_message(pubsub)
+                if message["type"] == "psubscribe":
+                    yield Published()
+                elif message["type"] == "pmessage":
+                    yield Published(channel=message["channel"].decode(), data=message["data"])
+        finally:
+            await close(pubsub)
+            await client.aclose()
+
+    @asynccontextmanager
+    async def popping(self, key: str) -> AsyncIterator[Callable[[float], Awaitable[bytes | None]]]:
+        """Takes the oldest value off a list, waiting for one so many seconds (not 0), on a connection of its own."""
+        client = self._connect()
+
+        async def pop(seconds: float) -> bytes | None:
+            with translated():
+                async with asyncio.timeout(seconds + self._settings.command_timeout):
+                    popped = client.brpop([key], timeout=cast("int", seconds))  # fractions are fine
+                    found = await cast("Awaitable[list[bytes] | None]", popped)
+            return found[1] if found else None
+
+        try:
+            yield pop
+        finally:
+            await client.aclose()
+
+    @asynccontextmanager
+    async def subscriptions(self) -> AsyncIterator[Subscriptions]:
+        """Channels that come and go, on a connection of its own."""
+        client = self._connect()
+        pubsub = client.pubsub()
+        try:
+            yield Subscriptions(pubsub, self._settings.command_timeout)
+        finally:
+            await close(pubsub)
+            await client.aclose()
+
+    @asynccontextmanager
+    async def stream(self, key: str, cap: int) -> AsyncIterator[StreamReader]:
+        """A reader of a stream of `cap` entries from its present end, on a connection of its own."""
+        client = self._connect()
+        try:
+            yield await StreamReader.at_end(client, key, cap)
+        finally:
+            await client.aclose()

@@ -1,0 +1,93 @@
+"""PUB/SUB: what is published, on connections of their own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis import exceptions
+
+from bridge.redis.translation import translated
+
+BLOCK_SECONDS = 5.0
+"""How long one read waits before it asks whether the server is there."""
+SILENCE_SECONDS = 15.0
+"""Silence of a connection, pings unanswered, after which it is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A message of a subscription; without a channel it says that the subscription has just begun, or begun again."""
+
+    channel: str = ""
+    data: bytes = b""
+
+    @property
+    def begins(self) -> bool:
+        """Whether messages may have been missed before this moment."""
+        return not self.channel
+
+
+async def close(pubsub: Any) -> None:
+    """Close the connection of a subscription."""
+    with translated():
+        await pubsub.aclose()
+
+
+async def next_message(pubsub: Any) -> dict[str, Any]:
+    """The next message; pings while there is none, and gives up when the pings are not answered.
+
+    Raises:
+        BrokerUnavailable: the connection broke, or nothing is heard on it.
+    """
+    silent = 0.0
+    with translated():
+        while silent < SILENCE_SECONDS:
+            message = await pubsub.get_message(timeout=BLOCK_SECONDS)
+            if message is not None:
+                return cast("dict[str, Any]", message)
+            silent += BLOCK_SECONDS
+            await pubsub.ping()
+        raise exceptions.TimeoutError(f"nothing was heard for {SILENCE_SECONDS:.0f} s")
+
+
+class Subscriptions:
+    """Subscriptions that come and go. One task reads `messages`, which is also what makes the calls return."""
+
+    def __init__(self, pubsub: Any, timeout: float) -> None:
+        self._pubsub = pubsub
+        self._timeout = timeout
+        self._unconfirmed = 0
+        self._confirmed = asyncio.Event()
+        self._begun = asyncio.Event()
+
+    async def subscribe(self, channels: Sequence[str]) -> None:
+        """Returns when the server has confirmed all of them: what is published from then on is heard."""
+        await self._confirmation(self._pubsub.subscribe, channels)
+
+    async def unsubscribe(self, channels: Sequence[str]) -> None:
+        """Returns when the server has confirmed all of them."""
+        await self._confirmation(self._pubsub.unsubscribe, channels)
+
+    async def _confirmation(self, call: Callable[..., Awaitable[object]], channels: Sequence[str]) -> None:
+        if not channels:
+            return
+        with translated():
+            async with asyncio.timeout(self._timeout):
+                self._unconfirmed += len(channels)
+                self._confirmed.clear()
+                await call(*channels)
+                self._begun.set()
+                await self._confirmed.wait()
+
+    async def messages(self) -> AsyncGenerator[Published, None]:
+        """What is published on the channels, until the connection breaks."""
+        await self._begun.wait()  # before that there is no connection to read from
+        while True:
+            message = await next_message(self._pubsub)
+            if message["type"] == "message":
+                yield Published(channel=message["channel"].decode(), data=message["data"])
+            elif message["type"] in ("subscribe", "unsubscribe"):
+                self._unconfirmed -= 1
+                if not self._unconfirmed:
+                    self._confirmed.set()

@@ -1,0 +1,265 @@
+"""Remote control: what workers hear, what becomes of their replies, and what is left behind."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from app.cli.processes import Child
+from bridge.control import Inquiry, TaskControl
+from bridge.errors import BrokerUnavailable, InvalidMessage, UnreadableBytes
+from bridge.ids import Ids
+from bridge.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
+from bridge.protocol.control import BINDING_LIFE_MS, BINDINGS, DEADLINES, REPLY_EXCHANGE
+from bridge.protocol.envelope import open_json
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+from tests.celery_says import envelope
+from tests.control_calls import CALLS, TOLD, comparable, replied
+from tests.integration.pidbox import CHANNEL, PONG, Body, Panel, serving
+from tests.integration.submissions import until
+from tests.recorded import TICKET, control_calls
+
+LONG, SHORT = 30.0, 0.2
+
+
+@pytest.fixture
+def control(redis: Redis) -> TaskControl:
+    return TaskControl(Mailbox(redis, Ids().new))
+
+
+@pytest.fixture
+async def panel(redis: Redis) -> AsyncIterator[Panel]:
+    """A worker that does not reply before it is told to."""
+    worker = Panel(redis, "w1@example", answer=None)
+    async with serving(worker):
+        yield worker
+
+
+async def left_behind(redis: Redis) -> list[str]:
+    """Keys that are there now; a list that a late reply may come to has a time to live."""
+    keys = sorted(key.decode() for key in await redis.execute("KEYS", "*"))
+    return [key for key in keys if not 0 < await redis.execute("PTTL", key) <= LATE_MS]
+
+
+async def waiting_reads(redis: Redis) -> int:
+    """How many connections wait at a list."""
+    return int((await redis.execute("CLIENT", "LIST")).count(b"cmd=brpop"))
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_is_the_command_that_celery_sends_and_gives_what_workers_reply(
+    control: TaskControl, panel: Panel, name: str
+) -> None:
+    recorded = control_calls()[name]
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        call = group.create_task(_call(control, name))
+        command = await panel.commands.get()
+        body = open_json(command)
+        reply = recorded.reply or envelope({panel.name: {}}, headers={"ticket": TICKET}).decode()
+        await panel.pushes(body, reply.replace(TICKET, body["ticket"]).encode())
+
+    assert comparable(command) == recorded.command
+    assert call.result() == open_json(reply.encode())
+
+
+async def _call(control: TaskControl, name: str) -> object:
+    return await replied(control, name, {"timeout": LONG})
+
+
+@pytest.mark.parametrize("name", TOLD)
+async def test_an_order_asks_for_no_reply_unless_it_is_told_to(control: TaskControl, panel: Panel, name: str) -> None:
+    assert await TOLD[name](control, {}) == {}
+    body = await panel.hears()
+    assert body.keys() == {"method", "arguments", "destination", "pattern", "matcher"}
+
+
+async def test_a_shutdown_is_heard_by_those_whom_it_names(control: TaskControl, panel: Panel) -> None:
+    await control.shutdown(destination=["w1@example"])
+    body = await panel.hears()
+    assert (body["method"], body["arguments"], body["destination"]) == ("shutdown", {}, ["w1@example"])
+
+
+async def test_a_call_returns_as_soon_as_every_worker_has_replied(control: TaskControl, redis: Redis) -> None:
+    started = time.monotonic()
+    async with serving(Panel(redis, "w1@example"), Panel(redis, "w2@example")):
+        replies = await control.ping(timeout=LONG)
+    assert replies == {"w1@example": PONG, "w2@example": PONG}
+    assert time.monotonic() - started < LONG / 2
+    assert await redis.execute("DBSIZE") == 0
+
+
+async def test_a_call_without_any_worker_returns_at_once(control: TaskControl, redis: Redis) -> None:
+    async with asyncio.timeout(5):
+        assert await control.ping(timeout=LONG) == {}
+    assert await redis.execute("DBSIZE") == 0
+
+
+async def test_a_call_waits_for_those_only_whom_it_names_or_for_so_many(control: TaskControl, redis: Redis) -> None:
+    async with serving(Panel(redis, "w1@example"), Panel(redis, "w2@example")), asyncio.timeout(5):
+        assert await control.ping(timeout=LONG, destination=["w2@example"]) == {"w2@example": PONG}
+        assert len(await control.ping(timeout=LONG, limit=1)) == 1
+    assert await left_behind(redis) == []
+
+
+async def test_a_reply_that_comes_too_late_is_dropped_and_leaves_no_list_for_ever(
+    control: TaskControl, redis: Redis, panel: Panel
+) -> None:
+    async with serving(Panel(redis, "w2@example")):
+        assert await control.ping(timeout=SHORT) == {"w2@example": PONG}
+    body = await panel.hears()
+    assert await panel.queues_of(body) == []
+
+    queue = f"{body['ticket']}.{REPLY_EXCHANGE}"  # as of a worker that had read the bindings just before
+    await redis.execute("LPUSH", queue, envelope({"w1@example": PONG}))
+    assert await left_behind(redis) == []
+    assert await control.ping(timeout=SHORT, limit=1) == {}
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing(control: TaskControl, redis: Redis, panel: Panel) -> None:
+    call = asyncio.create_task(control.ping(timeout=LONG))
+    await panel.hears()
+    await until(lambda: _as_many(redis, 1))
+    call.cancel()
+    await asyncio.wait([call], timeout=5)
+
+    assert call.cancelled()
+    await until(lambda: _as_many(redis, 0))
+    assert await left_behind(redis) == []
+
+
+async def test_a_call_that_is_cancelled_twice_leaves_nothing(control: TaskControl, redis: Redis, panel: Panel) -> None:
+    call = asyncio.create_task(control.ping(timeout=LONG))
+    await panel.hears()
+    call.cancel()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: loop.call_soon(call.cancel))  # when it is ending the call already
+    await asyncio.wait([call], timeout=5)
+
+    assert call.cancelled()
+    await until(lambda: _is_clean(redis))
+
+
+async def _as_many(redis: Redis, reads: int) -> bool:
+    return await waiting_reads(redis) == reads
+
+
+async def _is_clean(redis: Redis) -> bool:
+    return await left_behind(redis) == [] and not await waiting_reads(redis)
+
+
+async def test_many_calls_take_turns_and_hold_up_nobody_else(control: TaskControl, redis: Redis, panel: Panel) -> None:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        calls = [group.create_task(control.ping(timeout=LONG)) for _ in range(2 * MAX_CALLS)]
+        bodies = [await panel.hears() for _ in range(MAX_CALLS)]
+        await until(lambda: _as_many(redis, MAX_CALLS))
+        assert await redis.execute("PING")
+        for _ in range(MAX_CALLS):
+            await panel.replies(bodies.pop(), {panel.name: PONG})
+            bodies.append(await panel.hears())
+        for body in bodies:
+            await panel.replies(body, {panel.name: PONG})
+    assert [call.result() for call in calls] == [{panel.name: PONG}] * len(calls)
+
+
+async def test_replies_to_others_and_what_cannot_be_read_are_passed_over(control: TaskControl, redis: Redis) -> None:
+    panel = Panel(redis, "w1@example", answer=None)
+    async with serving(panel, Panel(redis, "w2@example")), asyncio.timeout(10), asyncio.TaskGroup() as group:
+        call = group.create_task(control.ping(timeout=LONG))
+        body = await panel.hears()
+        await panel.replies(body, {"w3@example": PONG}, headers={"ticket": "another"})
+        await panel.pushes(body, b"a pickle")
+    assert call.result() == {"w2@example": PONG}
+
+
+async def test_workers_of_one_name_are_told_of(
+    control: TaskControl, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(Panel(redis, "w1@example"), Panel(redis, "w1@example")):
+        assert await control.ping(timeout=LONG) == {"w1@example": PONG}
+    assert "more than one worker is called w1@example" in caplog.text
+
+
+async def test_what_a_worker_cannot_do_is_a_reply(control: TaskControl, redis: Redis) -> None:
+    error = {"error": "ValueError('Autoscale not enabled')"}
+
+    def refuse(_body: Body) -> object:
+        return error
+
+    async with serving(Panel(redis, "w1@example", answer=refuse)):
+        assert await control.autoscale(3, 1, reply=True) == {"w1@example": error}
+
+
+async def test_the_sweep_of_kombu_5_7_does_not_take_the_binding_of_a_call(
+    control: TaskControl, redis: Redis, panel: Panel
+) -> None:
+    await redis.execute("ZADD", DEADLINES, 1, REPLY_EXCHANGE)
+    await control.ping(timeout=SHORT)
+
+    seconds, _ = await redis.execute("TIME")
+    deadline = float(await redis.execute("ZSCORE", DEADLINES, REPLY_EXCHANGE))
+    assert deadline == pytest.approx(int(seconds) * 1_000 + BINDING_LIFE_MS, abs=10_000)
+
+
+async def test_without_kombu_5_7_no_deadline_is_set_for_the_bindings_of_others(
+    control: TaskControl, redis: Redis, panel: Panel
+) -> None:
+    await control.ping(timeout=SHORT)
+    assert await redis.execute("EXISTS", DEADLINES) == 0
+
+
+async def test_bindings_of_another_layout_are_refused_and_nothing_is_sent(
+    control: TaskControl, redis: Redis, panel: Panel
+) -> None:
+    await redis.execute("ZADD", BINDINGS, 1, "as somebody else does")
+    with pytest.raises(UnreadableBytes, match="WRONGTYPE"):
+        await control.pool_grow(reply=True)
+    await control.heartbeat()
+    assert (await panel.hears())["method"] == "heartbeat"
+
+
+@pytest.mark.parametrize(
+    ("inquiry", "pointer"),
+    [
+        ({"timeout": 0}, "/timeout"),
+        ({"timeout": float("nan")}, "/timeout"),
+        ({"timeout": MAX_TIMEOUT + 1}, "/timeout"),
+        ({"limit": 0}, "/limit"),
+        ({"destination": "w1@example"}, "/destination"),
+        ({"matcher": "glob"}, "/matcher"),
+    ],
+)
+async def test_a_call_that_cannot_be_is_refused_and_nothing_is_sent(
+    control: TaskControl, panel: Panel, inquiry: Inquiry, pointer: str
+) -> None:
+    for call in (control.ping(**inquiry), control.pool_grow(**inquiry)):
+        with pytest.raises(InvalidMessage) as refused:
+            await call
+        assert refused.value.pointer == pointer
+    assert panel.commands.empty()
+
+
+async def test_without_a_broker_every_call_says_so_at_once(own_url: str) -> None:
+    settings = BridgeSettings.load(redis_url=own_url)
+    async with Redis.open(own_url, settings) as nowhere, asyncio.timeout(LONG / 2):
+        control = TaskControl(Mailbox(nowhere, Ids().new))
+        for call in (control.ping(timeout=LONG), control.pool_grow(timeout=LONG, reply=True), control.revoke("a1")):
+            with pytest.raises(BrokerUnavailable):
+                await call
+
+
+async def test_a_call_whose_broker_dies_meanwhile_says_so(own_url: str, own_server: Child) -> None:
+    settings = BridgeSettings.load(redis_url=own_url)
+    async with (
+        Redis.open(own_url, settings) as redis,
+        asyncio.timeout(LONG / 2),
+        aclosing(redis.listen(CHANNEL)) as ear,
+    ):
+        assert (await anext(ear)).begins
+        call = asyncio.create_task(TaskControl(Mailbox(redis, Ids().new)).ping(timeout=LONG))
+        await until(lambda: _as_many(redis, 1))
+        await own_server.kill()
+        with pytest.raises(BrokerUnavailable):
+            await call

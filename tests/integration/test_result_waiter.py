@@ -1,0 +1,134 @@
+"""Awaiting results: subscribed before they are read, on one connection, and nothing left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+
+from app.cli.processes import Child
+from bridge.errors import UnreadableBytes
+from bridge.redis import Redis
+from bridge.result_backend import ResultBackend
+from bridge.result_waiter import BATCH, ResultWaiter
+from bridge.settings import BridgeSettings
+from tests.celery_says import meta
+from tests.integration.submissions import until
+
+DEADLINE = 20
+
+
+@asynccontextmanager
+async def opened(redis: Redis, settings: BridgeSettings) -> AsyncIterator[ResultWaiter]:
+    async with ResultWaiter.open(redis, ResultBackend(redis, settings)) as waiter:
+        yield waiter
+
+
+@pytest.fixture
+async def waiter(redis: Redis, settings: BridgeSettings) -> AsyncIterator[ResultWaiter]:
+    async with opened(redis, settings) as made:
+        yield made
+
+
+async def stores(redis: Redis, task_id: str, value: bytes) -> None:
+    """What a worker does with a result."""
+    key = f"celery-task-meta-{task_id}"
+    await redis.transaction(("SETEX", key, 60, value), ("PUBLISH", key, value))
+
+
+async def channels(redis: Redis) -> list[bytes]:
+    found: list[bytes] = await redis.execute("PUBSUB", "CHANNELS", "celery-task-meta-*")
+    return sorted(found)
+
+
+async def hears(redis: Redis, *task_ids: str) -> bool:
+    return await channels(redis) == sorted(f"celery-task-meta-{task_id}".encode() for task_id in task_ids)
+
+
+async def test_a_result_that_is_there_already_is_found(redis: Redis, waiter: ResultWaiter) -> None:
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    async with asyncio.timeout(DEADLINE):
+        assert (await waiter.wait("a1")).result == 3
+
+
+async def test_a_result_is_heard_as_it_is_stored_and_what_comes_before_it_is_not_taken_for_it(
+    redis: Redis, waiter: ResultWaiter
+) -> None:
+    waiting = asyncio.create_task(waiter.wait("a1"))
+    await until(partial(hears, redis, "a1"))
+
+    for state in ("STARTED", "PROGRESS", "RETRY"):
+        await stores(redis, "a1", meta("a1", state, {"n": 1}))
+    await stores(redis, "a1", meta("a1", "FAILURE", {"exc_type": "ValueError"}))
+
+    async with asyncio.timeout(DEADLINE):
+        assert (await waiting).state == "FAILURE"
+    await until(partial(hears, redis))
+
+
+async def test_thousands_are_awaited_at_once_and_nothing_of_them_is_left(redis: Redis, waiter: ResultWaiter) -> None:
+    ids = [f"t{number}" for number in range(3 * BATCH + 7)]
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    await waiter.wait("a1")  # which makes the connection, and that stays
+    tasks_before = len(asyncio.all_tasks())
+    waiting = [asyncio.create_task(waiter.wait(task_id)) for task_id in ids]
+    await until(partial(hears, redis, *ids))
+
+    for task_id in ids:
+        await stores(redis, task_id, meta(task_id, "SUCCESS", task_id))
+
+    async with asyncio.timeout(DEADLINE):
+        assert [found.result for found in await asyncio.gather(*waiting)] == ids
+    await until(partial(hears, redis))
+    assert repr(waiter) == "<ResultWaiter awaited=0>"
+    assert len(asyncio.all_tasks()) == tasks_before
+
+
+async def test_one_who_gives_up_leaves_the_others_waiting(redis: Redis, waiter: ResultWaiter) -> None:
+    gone, staying = (asyncio.create_task(waiter.wait("a1")) for _ in range(2))
+    await until(partial(hears, redis, "a1"))
+    gone.cancel()
+    await asyncio.wait([gone])
+    assert await hears(redis, "a1")
+
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    async with asyncio.timeout(DEADLINE):
+        assert (await staying).result == 3
+
+
+async def test_one_who_gives_up_and_comes_back_at_once_still_hears(redis: Redis, waiter: ResultWaiter) -> None:
+    first = asyncio.create_task(waiter.wait("a1"))
+    await until(partial(hears, redis, "a1"))
+    first.cancel()
+    await asyncio.wait([first])
+    again = asyncio.create_task(waiter.wait("a1"))
+    await until(partial(hears, redis, "a1"))
+    await redis.execute("PING")
+
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    async with asyncio.timeout(DEADLINE):
+        assert (await again).result == 3
+
+
+async def test_what_is_no_result_is_an_error_of_its_waiter_alone(redis: Redis, waiter: ResultWaiter) -> None:
+    await redis.execute("SET", "celery-task-meta-a1", "nonsense")
+    await stores(redis, "b1", meta("b1", "SUCCESS", 3))
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(UnreadableBytes):
+            await waiter.wait("a1")
+        assert (await waiter.wait("b1")).result == 3
+
+
+async def test_a_result_stored_while_the_connection_was_gone_is_found(own_server: Child, own_url: str) -> None:
+    settings = BridgeSettings.load(redis_url=own_url)
+    async with Redis.open(own_url, settings) as redis, opened(redis, settings) as waiter:
+        waiting = asyncio.create_task(waiter.wait("a1"))
+        await until(partial(hears, redis, "a1"))
+        await redis.execute("SET", "celery-task-meta-a1", meta("a1", "SUCCESS", 3))
+        await own_server.stop()
+        await own_server.start()
+        await own_server.ready()
+
+        async with asyncio.timeout(DEADLINE):
+            assert (await waiting).result == 3
