@@ -35,6 +35,9 @@ def app(shared_url: str) -> Iterator[Celery]:
     with Celery("producer", broker=shared_url, backend=shared_url, set_as_current=False) as made:
         made.conf.task_ignore_result = False
         yield made
+        backend: Any = made.backend  # which closes nothing by itself
+        backend.result_consumer.stop()
+        backend.client.connection_pool.disconnect()
 
 
 Writes = dict[str, list[str]]
