@@ -69,17 +69,25 @@ class StrictJsonRequest(Request):
         Raises:
             json.JSONDecodeError: for everything that is not JSON, and JSON that cannot be read.
         """
-        body = await self.body()
-        try:
-            return _STRICT.decode(body.decode())
-        except json.JSONDecodeError:
-            raise
-        except RecursionError:
-            raise json.JSONDecodeError("nested too deep", "", 0) from None
-        except UnicodeDecodeError:
-            raise json.JSONDecodeError("is not UTF-8", "", 0) from None
-        except ValueError:  # Python bounds how many digits it reads
-            raise json.JSONDecodeError("has a number of too many digits", "", 0) from None
+        return read_strictly(await self.body())
+
+
+def read_strictly(body: bytes) -> Any:
+    """The value of JSON.
+
+    Raises:
+        json.JSONDecodeError: for everything that is not JSON, and JSON that cannot be read.
+    """
+    try:
+        return _STRICT.decode(body.decode())
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deep", "", 0) from None
+    except UnicodeDecodeError:
+        raise json.JSONDecodeError("is not UTF-8", "", 0) from None
+    except ValueError:  # Python bounds how many digits it reads
+        raise json.JSONDecodeError("has a number of too many digits", "", 0) from None
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -96,8 +104,22 @@ async def read_as(model: type[Model], request: Request) -> Model:
     """
     if "json" not in request.headers.get("content-type", ""):
         raise RequestValidationError([{"type": "model_attributes_type", "loc": ("body",), "msg": "", "ctx": {}}])
+    body = await request.body()
     try:
-        return model.model_validate_json(await request.body())
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            return _read_slowly(model, body)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from error
+
+
+def _read_slowly(model: type[Model], body: bytes) -> Model:
+    """By Python's parser, which reads half a surrogate pair, so that the field that has it can be named."""
+    try:
+        return model.model_validate(read_strictly(body))
+    except json.JSONDecodeError as error:
+        problem = {"type": "json_invalid", "loc": ("body",), "msg": error.msg, "ctx": {"error": error.msg}}
+        raise RequestValidationError([problem]) from error
     except ValidationError as error:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in error.errors()]) from error
 
