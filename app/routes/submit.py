@@ -4,14 +4,14 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
-from app.body import StrictJsonRoute, documented_body, read_as
+from app.body import DirectRoute, StrictJsonRoute, documented_body, read_as
 from app.deps import TheClient, edge_of
 from app.errors import ProblemRaised, documented, payload_invalid
 from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted, now_ms, task_path
 from bridge.errors import InvalidMessage
 
-router = APIRouter()
-strict = APIRouter(route_class=StrictJsonRoute)
+direct = APIRouter(route_class=DirectRoute)
+router = APIRouter(route_class=StrictJsonRoute)
 _WHERE = {
     "Location": {"description": "The task.", "schema": {"type": "string"}},
     "Link": {"description": 'Its stream of events: `<…/events>; rel="monitor"`.', "schema": {"type": "string"}},
@@ -24,7 +24,7 @@ def _headers(task_id: str) -> dict[str, str]:
     return {"Location": path, "Link": f'<{path}/events>; rel="monitor"'}
 
 
-@router.post(
+@direct.post(
     "/tasks/submit",
     status_code=202,
     response_model=Submitted,
@@ -49,7 +49,7 @@ async def submit(request: Request) -> Response:
     return Response(answer, 202, _headers(handle.task_id), "application/json")
 
 
-@strict.post(
+@router.post(
     "/v1/tasks",
     status_code=202,
     response_model=TaskResource,
@@ -67,6 +67,3 @@ async def submit_task(request: TaskRequest, client: TheClient) -> Response:
     record = accepted(handle.task_id, request, client.settings.default_queue)
     body = TaskResource.of(record, now_ms()).model_dump_json()
     return Response(body, 202, _headers(handle.task_id), "application/json")
-
-
-router.include_router(strict)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from app.body import BodyLimit
+from app.errors import ProblemRaised
 from tests.unit.app.edge import JSON, MAX_BODY, ToldClient, asked
 
 ENVELOPE = len(b'{"data":""}')
@@ -85,6 +86,13 @@ async def test_a_length_that_says_nothing_is_no_reason_to_refuse(length: bytes |
     inner, wire = Inner(), Wire({"type": "http.request", "body": b"x" * LIMIT})
     await BodyLimit(inner, LIMIT)(scope(length), wire.receive, wire.send)
     assert (inner.scopes, wire.sent) == (["http"], [])
+
+
+async def test_a_stated_length_does_not_count_beside_a_transfer_encoding() -> None:
+    wire = Wire({"type": "http.request", "body": b"x" * (LIMIT + 1)})
+    chunked = {**scope(), "headers": [(b"content-length", b"1"), (b"transfer-encoding", b"chunked")]}
+    with pytest.raises(ProblemRaised):
+        await BodyLimit(Inner(), LIMIT)(chunked, wire.receive, wire.send)
 
 
 async def test_each_request_is_counted_by_itself() -> None:
