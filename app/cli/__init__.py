@@ -2,8 +2,7 @@
 
 import sys
 
-INTERRUPTED = 130
-"""What shells report for a process that Ctrl-C ended."""
+from app.cli.exit_codes import INTERRUPTED
 
 
 def main() -> None:

@@ -4,8 +4,12 @@ import sys
 
 import typer
 
-from app.cli import demo, role_commands, task_commands, up
+from app.cli import up
+from app.cli.demo import playing
 from app.cli.errors import CommandError
+from app.cli.keys import commands as key_commands
+from app.cli.roles import commands as role_commands
+from app.cli.tasks import commands as task_commands
 from bridge.errors import InvalidSettings, PetioleError
 
 command = typer.Typer(
@@ -15,7 +19,7 @@ command = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (demo, up, task_commands, role_commands):
+for part in (playing, up, task_commands, key_commands, role_commands):
     command.add_typer(part.commands)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import typer
 
 from app.cli.interrupts import run_until_interrupted
-from app.cli.services import Addresses
-from app.cli.stack import run_stack
+from app.cli.roles.exposure import must_not_be_open_to_all
+from app.cli.stack.running import run_stack
+from app.cli.stack.services import Addresses
 from app.cli.terminal import Terminal
 from app.settings import Settings
 
@@ -22,6 +23,7 @@ def up() -> None:
     names one. Its data stays in .petiole/ for the next time.
     """
     settings = Settings.load()
+    must_not_be_open_to_all(settings)
     terminal = Terminal()
     code = run_until_interrupted(lambda: _up(settings, terminal), interrupted=0)
     terminal.say("Everything is stopped.")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from app.cli.ports import LOOPBACK, free_port
-from app.cli.processes import Child, Service
+from app.cli.processes.child import Child, Service
 
 GOODBYE = """
 import asyncio, sys

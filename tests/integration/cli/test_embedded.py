@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.embedded import answers_ping, embedded_server, find_binary, server_directory, sole_user_of
 from app.cli.errors import ServerFilesInUse
 from app.cli.ports import LOOPBACK, free_port, is_free
-from app.cli.processes import Child
+from app.cli.processes.child import Child
+from app.cli.stack.embedded import answers_ping, embedded_server, find_binary, server_directory, sole_user_of
 
 
 async def told(port: int, *command: bytes) -> bytes:

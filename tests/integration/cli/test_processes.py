@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from app.cli.errors import ChildDied, ChildNotReady
-from app.cli.leftovers import leftovers
-from app.cli.process_groups import group_gone, members
-from app.cli.processes import Child, Service
-from app.cli.supervisor import Supervisor
+from app.cli.processes.child import Child, Service
+from app.cli.processes.groups import group_gone, members
+from app.cli.processes.supervisor import Supervisor
+from app.cli.stack.leftovers import leftovers
 
 FOREVER = "tail -f /dev/null"
 PARENT = """
 import asyncio
-from app.cli.processes import Child, Service
+from app.cli.processes.child import Child, Service
 
 async def main():
     async with Child(Service(name="child", **{service})) as child:

@@ -1,0 +1,1 @@
+"""The demo: four tasks, played and checked."""

@@ -1,0 +1,1 @@
+"""The HTTP API as its client sees it, and a task followed to its end."""

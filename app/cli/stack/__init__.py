@@ -1,0 +1,1 @@
+"""All of Petiole on this machine, and the Redis or Valkey of its own."""
