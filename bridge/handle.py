@@ -1,16 +1,22 @@
-"""Handles: one task, or a group of them, to ask and to await."""
+"""Handles: one task, a chain or a group of them, to ask and to await."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from bridge.protocol.canvas_freeze import ResultNode
+from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
+from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
 from bridge.status import StatusUpdate
+from bridge.workflow_follower import After
 
 if TYPE_CHECKING:
     from bridge.client import TaskClient
+
+AT_ONCE = 500
+"""Tasks of a workflow that are asked about, or cancelled, at the same time."""
 
 
 class Cancelled(StrEnum):
@@ -23,21 +29,35 @@ class Cancelled(StrEnum):
 
 
 class TaskHandle:
-    """One task. `parent` is what ran before it in a chain.
+    """One task.
 
     Every method raises `TaskNotFound` when nothing is known of the task, and `BrokerUnavailable` without Redis. A later
     step of a workflow is known from its first news on.
     """
 
-    __slots__ = ("_client", "parent", "task_id")
+    __slots__ = ("_client", "task_id")
 
-    def __init__(self, client: "TaskClient", task_id: str, *, parent: "TaskHandle | GroupHandle | None" = None) -> None:
+    def __init__(self, client: "TaskClient", task_id: str) -> None:
         self._client = client
         self.task_id = task_id
-        self.parent = parent
 
     def __repr__(self) -> str:
-        return f"<TaskHandle {self.task_id}>"
+        return f"<{type(self).__name__} {self.task_id}>"
+
+    @property
+    def parent(self) -> "TaskHandle | GroupHandle | None":
+        """What ran before it in a chain."""
+        return None
+
+    async def children(self) -> "tuple[TaskHandle | GroupHandle, ...]":
+        """What the task itself has started, the next step of a chain among it, in that order; none before it has ended.
+
+        Raises:
+            UnreadableBytes: what is stored is not what Celery stores.
+        """
+        meta = await self._client.stored_result(self.task_id)
+        started = meta.children if meta else None
+        return tuple(handle_of(self._client, ResultNode.of_tuple(child)) for child in started or ())
 
     async def status(self) -> Status:
         """Where the task is now."""
@@ -60,38 +80,212 @@ class TaskHandle:
         await self._client.forget(self.task_id)
 
 
+class ChainHandle(TaskHandle):
+    """Tasks one after another, of which the last one stands for all: `task_id`, `status` and `children` are its own."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, client: "TaskClient", node: ResultNode) -> None:
+        super().__init__(client, node.id)
+        self._node = node
+
+    @property
+    def parent(self) -> "TaskHandle | GroupHandle | None":
+        """What ran before the last step: again a chain, if that is not the first."""
+        return _parent(self._client, self._node)
+
+    @property
+    def steps(self) -> "tuple[TaskHandle | GroupHandle, ...]":
+        """Each step by itself, in order; the header of a chord is a step before its body."""
+        nodes = [self._node, *self._node.ancestors()][::-1]
+        return tuple(_alone(self._client, node) for node in nodes)
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """What the last step returned.
+
+        Raises:
+            TaskFailed, TaskCancelled: of the first step that did not succeed, since what follows it never runs.
+            TimeoutError: it has not ended in time.
+        """
+        async with asyncio.timeout(timeout):
+            return await _unless_failed(super().result(), _earlier(self.steps[:-1]))
+
+    def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
+        """The updates of all steps on one stream; see `TaskClient.follow_workflow`."""
+        return self._client.follow_workflow(self._node, after)
+
+    async def cancel(self, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = "") -> Cancelled:
+        """Cancel all steps that have not ended.
+
+        Raises:
+            TaskEnded, TaskNotFound: all have ended, or the rest will never run.
+        """
+        told = await _cancel(self._client, self._node, terminate=terminate, signal=signal, reason=reason)
+        if not told:
+            return await super().cancel(terminate=terminate, signal=signal, reason=reason)
+        return Cancelled.REQUESTED if Cancelled.REQUESTED in told.values() else Cancelled.NEVER_RAN
+
+    async def forget(self) -> None:
+        """Delete the results of all steps."""
+        await _forget(self._client, self._node)
+
+
 class GroupHandle:
-    """Tasks that run at the same time: `children` in their order, `parent` what ran before them."""
+    """Tasks that run at the same time."""
 
-    __slots__ = ("children", "group_id", "parent")
+    __slots__ = ("_client", "_node")
 
-    def __init__(
-        self,
-        group_id: str,
-        children: "tuple[TaskHandle | GroupHandle, ...]",
-        parent: "TaskHandle | GroupHandle | None" = None,
-    ) -> None:
-        self.group_id = group_id
-        self.children = children
-        self.parent = parent
+    def __init__(self, client: "TaskClient", node: ResultNode) -> None:
+        self._client = client
+        self._node = node
 
     def __repr__(self) -> str:
-        return f"<GroupHandle {self.group_id} children={len(self.children)}>"
+        return f"<GroupHandle {self.group_id} children={len(self._node.children or ())}>"
+
+    @property
+    def group_id(self) -> str:
+        """What its tasks have as their group, if they were started by us."""
+        return self._node.id
+
+    @property
+    def children(self) -> "tuple[TaskHandle | GroupHandle, ...]":
+        """The members, in their order."""
+        return tuple(handle_of(self._client, child) for child in self._node.children or ())
+
+    @property
+    def parent(self) -> "TaskHandle | GroupHandle | None":
+        """What ran before it in a chain."""
+        return _parent(self._client, self._node)
 
     async def result(self, timeout: float | None = None) -> list[Any]:
         """What all of them returned, in their order; `timeout` in seconds.
 
         Raises:
-            TaskFailed, TaskCancelled: of the first child that did not succeed.
+            TaskFailed, TaskCancelled: of the first that did not succeed, here or before the group.
             TimeoutError: not all have ended in time.
         """
+        before = [_alone(self._client, node) for node in self._node.ancestors()]
         async with asyncio.timeout(timeout):
-            return list(await asyncio.gather(*(child.result() for child in self.children)))
+            return list(await _unless_failed(_all(child.result() for child in self.children), _earlier(before)))
+
+    def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
+        """The updates of all members, and of what ran before them, on one stream; see `TaskClient.follow_workflow`."""
+        return self._client.follow_workflow(self._node, after)
+
+    async def counts(self) -> Counter[Status]:
+        """How many tasks there are of each status, what ran before the group counted too.
+
+        Steps that are not known yet are left out.
+        """
+        counted: Counter[Status] = Counter()
+        for task_ids in _pages(Workflow(self._node).task_ids):
+            found = await _all(_status(self._client, task_id) for task_id in task_ids)
+            counted.update(status for status in found if status)
+        return counted
+
+    async def cancel(
+        self, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = ""
+    ) -> dict[str, Cancelled]:
+        """Cancel all tasks that have not ended, also before the group: what it achieved, by the task's id.
+
+        Raises:
+            InvalidMessage: `signal` is no name of a signal.
+            BrokerUnavailable: Redis does not answer.
+        """
+        return await _cancel(self._client, self._node, terminate=terminate, signal=signal, reason=reason)
+
+    async def forget(self) -> None:
+        """Delete the results of all tasks, also before the group."""
+        await _forget(self._client, self._node)
 
 
 def handle_of(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle:
     """The handle of a workflow's result, with all that comes before it and within it."""
-    parent = handle_of(client, node.parent) if node.parent else None
-    if node.children is None:
-        return TaskHandle(client, node.id, parent=parent)
-    return GroupHandle(node.id, tuple(handle_of(client, child) for child in node.children), parent)
+    if node.children is not None:
+        return GroupHandle(client, node)
+    return ChainHandle(client, node) if node.parent else TaskHandle(client, node.id)
+
+
+def _parent(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle | None:
+    return handle_of(client, node.parent) if node.parent else None
+
+
+def _alone(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle:
+    """The handle without what ran before."""
+    return handle_of(client, ResultNode(id=node.id, task=node.task, children=node.children))
+
+
+def _earlier(steps: Iterable[TaskHandle | GroupHandle]) -> list[Awaitable[Any]]:
+    return [_told(step) if isinstance(step, GroupHandle) else step.result() for step in steps]
+
+
+async def _told(header: GroupHandle) -> None:
+    """That the header of a chord has failed is told by its body; that it was cancelled may be told by nobody."""
+    try:
+        await header.result()
+    except TaskFailed:
+        await asyncio.Event().wait()
+
+
+async def _unless_failed(value: Awaitable[Any], earlier: Sequence[Awaitable[Any]]) -> Any:
+    """`value`, or the first error of what runs earlier, without which it would never come."""
+    awaited, before = asyncio.ensure_future(value), asyncio.ensure_future(_all(earlier))
+    try:
+        await asyncio.wait([awaited, before], return_when=asyncio.FIRST_COMPLETED)
+        if not awaited.done():
+            await before
+        return await awaited
+    finally:
+        await _stop([awaited, before])
+
+
+async def _all(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+    """What all return; after the first error nothing goes on."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await _stop(tasks)
+
+
+async def _stop(tasks: "Sequence[asyncio.Future[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _pages(task_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(task_ids), AT_ONCE):
+        yield task_ids[at : at + AT_ONCE]
+
+
+async def _status(client: "TaskClient", task_id: str) -> Status | None:
+    try:
+        return (await client.record(task_id)).status
+    except TaskNotFound:
+        return None
+
+
+async def _cancel(
+    client: "TaskClient", node: ResultNode, *, terminate: bool, signal: str, reason: str
+) -> dict[str, Cancelled]:
+    """Later steps first, which workers are told to discard when they come: so that none starts meanwhile."""
+
+    async def cancel_one(task_id: str) -> tuple[str, Cancelled] | None:
+        try:
+            return task_id, await client.cancel(task_id, terminate=terminate, signal=signal, reason=reason)
+        except (TaskEnded, TaskNotFound):
+            return None
+
+    told: dict[str, Cancelled] = {}
+    for task_ids in _pages(Workflow(node).task_ids):
+        statuses = await _all(_status(client, task_id) for task_id in task_ids)
+        if later := [task_id for task_id, status in zip(task_ids, statuses, strict=True) if status is None]:
+            await client.control.revoke(later, terminate=terminate, signal=signal)
+        told.update(filter(None, await _all(map(cancel_one, task_ids))))
+    return told
+
+
+async def _forget(client: "TaskClient", node: ResultNode) -> None:
+    for task_ids in _pages(Workflow(node).task_ids):
+        await _all(map(client.forget, task_ids))

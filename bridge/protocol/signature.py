@@ -43,12 +43,12 @@ class Part(ABC):
         """The same, and `errback` is run once it has failed, with the id of the task that did."""
         return self._appended("link_error", errback)
 
+    @abstractmethod
     def stamp(self, **stamps: Any) -> Self:
         """The same with headers that stay with every task in it, for ``revoke_by_stamped_headers`` and for people.
 
         As in Celery a chord's body is left out: stamp it by itself.
         """
-        return replace(self, options=self._stamped_links(stamps))
 
     @abstractmethod
     def _marked(self, immutable: bool) -> Self:

@@ -1,6 +1,7 @@
 """Canvases written down once and built twice: of Celery's classes and of ours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -209,6 +210,18 @@ _CELERYS: dict[str, Callable[[Call, list[Any], Celery], Any]] = {
         list(_canvas.chunks(app.signature(call.task), call.args, 2, app=app).group().tasks), app=app
     ),
 }
+
+
+@contextmanager
+def producer(url: str) -> Iterator[Celery]:
+    """Celery with an empty database, which knows tasks by their names only."""
+    with Celery("producer", broker=url, backend=url, set_as_current=False) as app:
+        backend: Any = app.backend  # celery-types knows the base class alone
+        backend.client.flushall()
+        # A result that is thrown away while Celery subscribes to another waits for a lock that is held.
+        backend.result_consumer.consume_from = lambda _task_id: None
+        yield app
+        backend.client.connection_pool.disconnect()
 
 
 def sealed(planned: ours.PlannedTask, delivery_tag: str) -> bytes:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from bridge.protocol.canvas_shape import members
+from bridge.protocol.canvas.results import ResultNode
+from bridge.protocol.canvas.shape import members
 from bridge.protocol.signature import (
     Canvas,
     Chain,
@@ -21,32 +22,6 @@ from bridge.protocol.signature import (
     unrolled,
     unrolled_as,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultNode:
-    """Where a result will be found: of a task, or with `children` of a group, and what ran before it."""
-
-    id: str
-    task: str | None = None
-    children: tuple["ResultNode", ...] | None = None
-    parent: "ResultNode | None" = None
-
-    def after(self, earlier: "ResultNode") -> "ResultNode":
-        """The same, with `earlier` before the first of its own ancestors."""
-        ancestry, node = [self], self.parent
-        while node is not None:
-            ancestry.append(node)
-            node = node.parent
-        for ancestor in reversed(ancestry):
-            earlier = replace(ancestor, parent=earlier)
-        return earlier
-
-    def as_tuple(self) -> list[Any]:
-        """As Celery writes it, ``[[id, parent], null]``, or the children in the place of null."""
-        parent = self.parent.as_tuple() if self.parent else None
-        children = None if self.children is None else [child.as_tuple() for child in self.children]
-        return [[self.id, parent], children]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

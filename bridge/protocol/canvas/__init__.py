@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.canvas_plan import BackendKey, Plan, PlannedTask, Sending, plan
+from bridge.protocol.canvas.plan import BackendKey, Plan, PlannedTask, Sending, plan
 from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature, folded
 
 __all__ = [

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.canvas_shape import ends_in_tasks, members, size, steps
+from bridge.protocol.canvas.shape import ends_in_tasks, members, size, steps
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature
@@ -51,6 +51,8 @@ NO_STAMPS = frozenset(
         *("stamped_headers", "subtask_type", "task", "task_type", "timeout", "timezone", "type", "use_link", "visitor"),
         # … nor a key of a stored result, beside which stamps stand with ``result_extended``.
         *("children", "date_done", "result", "status", "traceback", "worker"),
+        # … nor one of the two of which a worker makes a typed value when there are no others, or exits.
+        *("__type__", "__value__"),
     }
 )
 
@@ -95,11 +97,10 @@ def _parts(canvas: Canvas) -> Iterator[tuple[str, object]]:
 
 
 def _each(place: str, parts: object) -> Iterator[tuple[str, object]]:
-    if not isinstance(parts, tuple | list):
+    if isinstance(parts, tuple | list):
+        yield from ((f"{place}/{index}", part) for index, part in enumerate(parts))
+    else:
         yield place, parts
-        return
-    for index, part in enumerate(parts):
-        yield f"{place}/{index}", part
 
 
 # What waits for tasks that are not there waits for ever, so the next two are about canvases that Celery would take.
@@ -142,10 +143,12 @@ def _check_type(value: object, types: tuple[type, ...], pointer: str) -> None:
 def _check_stamp(name: str, value: object, pointer: str) -> None:
     if not _STAMP.fullmatch(name) or name in NO_STAMPS:
         raise InvalidMessage(pointer, "cannot be the name of a stamp; choose another")
+    if value is None:  # Celery drops options that are None, and misses a stamp that it was promised
+        raise InvalidMessage(pointer, "must not be null")
     # Stamps are headers, and whoever cannot read a header exits: so plain values, nothing that could be typed.
     plain = all(isinstance(one, str | int | float | None) for one in (value if isinstance(value, list) else [value]))
     if not plain:
-        raise InvalidMessage(pointer, "must be a text, number, bool or null, or a list of those")
+        raise InvalidMessage(pointer, "must be a text, number or bool, or a list of those and of nulls")
     check_json(value, pointer)
 
 

@@ -12,10 +12,11 @@ from functools import reduce
 from json import dumps
 from typing import Any
 
-from bridge.protocol.canvas_check import check_canvas
-from bridge.protocol.canvas_freeze import ALONE, Freezer, Place, ResultNode
-from bridge.protocol.canvas_shape import numbered, size, steps
-from bridge.protocol.canvas_wire import Wire
+from bridge.protocol.canvas.check import check_canvas
+from bridge.protocol.canvas.freeze import ALONE, Freezer, Place
+from bridge.protocol.canvas.results import ResultNode
+from bridge.protocol.canvas.shape import numbered, size, steps
+from bridge.protocol.canvas.wire import Wire
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature, unrolled, unrolled_as

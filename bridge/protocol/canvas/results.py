@@ -1,0 +1,118 @@
+"""Where the results of a workflow will be: of each part a node, which leads to what ran before it and within it."""
+
+import reprlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, Self
+
+from bridge.errors import UnreadableBytes
+from bridge.protocol.state import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultNode:
+    """Where a result will be found: of a task, or with `children` of a group, and what ran before it."""
+
+    id: str
+    task: str | None = None
+    children: tuple["ResultNode", ...] | None = None
+    parent: "ResultNode | None" = None
+
+    def after(self, earlier: "ResultNode") -> "ResultNode":
+        """The same, with `earlier` before the first of its own ancestors."""
+        for ancestor in reversed([self, *self.ancestors()]):
+            earlier = replace(ancestor, parent=earlier)
+        return earlier
+
+    def ancestors(self) -> Iterator["ResultNode"]:
+        """What ran before it, the latest first."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def as_tuple(self) -> list[Any]:
+        """As Celery writes it, ``[[id, parent], null]``, or the children in the place of null."""
+        parent = self.parent.as_tuple() if self.parent else None
+        children = None if self.children is None else [child.as_tuple() for child in self.children]
+        return [[self.id, parent], children]
+
+    @classmethod
+    def of_tuple(cls, written: Any) -> Self:
+        """What `as_tuple` has written, or Celery's ``as_tuple``.
+
+        Raises:
+            UnreadableBytes: it is something else.
+        """
+        try:
+            (node_id, parent), children = written
+            if not isinstance(node_id, str):
+                raise TypeError(f"{node_id!r} is not an id")
+            return cls(
+                id=node_id,
+                parent=cls.of_tuple(parent) if parent else None,
+                children=None if children is None else tuple(map(cls.of_tuple, children)),
+            )
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UnreadableBytes(f"not where results are: {reprlib.repr(written)}") from error
+
+
+class Fate(IntEnum):
+    """What has become of a part; of a group the highest that any of its members has."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    STOPPED = 2
+    """It was cancelled or lost, and nobody is told."""
+    OPEN = 3
+    """It runs, or something may still start it."""
+
+
+_FATES = {Status.SUCCEEDED: Fate.SUCCEEDED, Status.FAILED: Fate.FAILED}
+
+
+class Workflow:
+    """A result with all that leads to it, in an order in which each part stands after what it depends on."""
+
+    def __init__(self, result: ResultNode) -> None:
+        self._result = result
+        self._parts = _in_order(result)
+        self.task_ids = tuple(node.id for node, _ in self._parts if node.children is None)
+
+    def is_over(self, known: Collection[str], ended: Mapping[str, Status]) -> bool:
+        """Whether nothing more will happen: `known` are the tasks that were heard of, `ended` how those of them ended.
+
+        Tasks that nobody has heard of belong to it until they cannot be started any more.
+        """
+        return len(ended) == len(known) and self._fate(known, ended) is not Fate.OPEN
+
+    def _fate(self, known: Collection[str], ended: Mapping[str, Status]) -> Fate:
+        fates: dict[int, Fate] = {}
+        for node, inherited in self._parts:
+            before = node.parent or inherited
+            if node.children is not None:
+                fate = max((fates[id(child)] for child in node.children), default=Fate.SUCCEEDED)
+            elif node.id in ended:
+                fate = _FATES.get(ended[node.id], Fate.STOPPED)
+            elif node.id in known or before is None or fates[id(before)] is Fate.SUCCEEDED:
+                fate = Fate.OPEN
+            elif node.parent and node.parent.children is not None and fates[id(before)] is Fate.FAILED:
+                fate = Fate.OPEN  # the body of a chord, which is told that the header has failed
+            else:
+                fate = fates[id(before)]
+            fates[id(node)] = fate
+        return fates[id(self._result)]
+
+
+def _in_order(result: ResultNode) -> list[tuple[ResultNode, ResultNode | None]]:
+    """Each node with what a group around it comes after, if it comes after something and the node itself does not."""
+    parts: list[tuple[ResultNode, ResultNode | None]] = []
+    waiting: list[tuple[ResultNode, ResultNode | None]] = [(result, None)]
+    while waiting:
+        node, inherited = waiting.pop()
+        parts.append((node, inherited))
+        if node.parent:
+            waiting.append((node.parent, inherited))
+        waiting += ((child, node.parent or inherited) for child in node.children or ())
+    return parts[::-1]

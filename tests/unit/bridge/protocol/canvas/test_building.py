@@ -1,0 +1,40 @@
+"""Workflows built by Celery's names."""
+
+import pytest
+
+from bridge.errors import InvalidMessage
+from bridge.protocol.canvas import chain, chord, chunks, group, signature, xmap, xstarmap
+from bridge.protocol.signature import Chain, Chord, Group, Signature
+
+a, b = signature("a"), signature("b")
+
+
+def test_a_signature_has_what_it_is_given() -> None:
+    made = signature("a", [1], {"b": 2}, immutable=True, queue="mail")
+    assert made == Signature(task="a", args=(1,), kwargs={"b": 2}, immutable=True, options={"queue": "mail"})
+
+
+def test_tasks_are_given_one_by_one_or_as_one_iterable() -> None:
+    assert chain(a, b) == chain([a, b]) == Chain(tasks=(a, b))
+    assert group(a, b) == group(task for task in (a, b)) == Group(tasks=(a, b))
+
+
+def test_a_group_of_a_group_is_that_group_without_its_options() -> None:
+    assert group(group(a, b).set(queue="mail")) == Group(tasks=(a, b))
+
+
+def test_a_header_is_a_list_a_group_or_the_tasks_of_a_chain() -> None:
+    expected = Chord(header=Group(tasks=(a, b)), body=a)
+    assert chord([a, b], a) == chord(group(a, b), a) == chord(chain(a, b), a) == expected
+    assert chord(a, b) == Chord(header=Group(tasks=(a,)), body=b)
+
+
+def test_maps_are_tasks_that_call_another() -> None:
+    assert xmap(a, [1, 2]) == Signature(task="celery.map", kwargs={"task": a, "it": [1, 2]}, immutable=True)
+    assert xstarmap(a, [(1, 2)]).task == "celery.starmap"
+
+
+def test_chunks_are_a_group_of_maps() -> None:
+    assert chunks(a, ((n,) for n in range(3)), 2) == group(xstarmap(a, [(0,), (1,)]), xstarmap(a, [(2,)]))
+    with pytest.raises(InvalidMessage, match="1 or more"):
+        chunks(a, [], 0)

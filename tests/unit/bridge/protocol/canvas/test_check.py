@@ -1,0 +1,96 @@
+"""What may stand in a canvas: the check names the first place that would harm a worker, or wait for ever."""
+
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any
+
+import pytest
+
+from bridge.errors import InvalidMessage
+from bridge.protocol.canvas import Canvas, chain, chord, group, signature, xmap
+from bridge.protocol.canvas.check import MAX_DELAY, MAX_NESTING, MAX_PARTS, check_canvas
+from bridge.protocol.signature import Chain, Chord, Group, Signature
+
+a, b = signature("a"), signature("b")
+empty = group()
+NOT_A_CANVAS: Any = "a"
+AWARE = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def refusal(canvas: Any) -> InvalidMessage:
+    with pytest.raises(InvalidMessage) as refused:
+        check_canvas(canvas)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    "canvas",
+    [
+        a.link(group(a, b)).link_error(chain(a, b)),
+        chain(a, chord([a, chain(a, group(b))], chain(a, b))),
+        group(a, empty),
+        xmap(a, [1, 2]),
+        chord([], a),
+        chain(group(a), b),
+        a.set(queue="mail", priority=9, countdown=5, expires=60, time_limit=5, soft_time_limit=0.5, shadow="s"),
+        a.set(eta=AWARE, expires=AWARE, headers={"x": 1}, task_id="one", ignore_result=True),
+        a.stamp(tenant="acme", days=[1, 2.5, True, None]),
+        group(a, b).set(task_id="the whole", immutable=True),
+        Signature(task="a", options={"immutable": True}),
+    ],
+)
+def test_what_celery_runs_is_let_through(canvas: Canvas) -> None:
+    check_canvas(canvas)
+
+
+@pytest.mark.parametrize(
+    ("canvas", "pointer", "reason"),
+    [
+        ("a", "", "is a str"),
+        (Chain(tasks=(a, NOT_A_CANVAS)), "/tasks/1", "is a str"),
+        (Chord(header=Group(tasks=(NOT_A_CANVAS,)), body=a), "/header/0", "is a str"),
+        (Signature(task="a", options={"link": NOT_A_CANVAS}), "/options/link", "is a str"),
+        (Signature(task="celery.map", kwargs={"it": []}), "/kwargs/task", "is a NoneType"),
+        (xmap(xmap(a, []), []), "/kwargs/task", "must be the signature of one task"),
+        (Signature(task="celery.map", kwargs={"task": group(a)}), "/kwargs/task", "must be the signature of one task"),
+        (Chain(), "/tasks", "is empty"),
+        (Chain(tasks=(group(a, b), group(empty, empty))), "/tasks", "an empty group after a group"),
+        (chord([a], empty), "/body", "needs a body"),
+        (chord([a], chain(empty)), "/body", "needs a body"),
+        (chord([a, chain(a, empty)], b), "/header", "ends in an empty group"),
+        (chord([chord([a], chain(a, group(b, empty)))], b), "/header", "ends in an empty group"),
+        (a.set(retries=3), "/options/retries", "is not an option"),
+        (a.set(queue=5), "/options/queue", "must be a str"),
+        (a.set(priority=True), "/options/priority", "must be a int"),
+        (a.set(priority=10), "/options/priority", "9 (served last)"),
+        (a.set(queue=""), "/options/queue", ""),
+        (a.set(countdown=-1), "/options/countdown", "seconds"),
+        (a.set(countdown=MAX_DELAY + 1), "/options/countdown", "seconds"),
+        (a.set(expires=float("nan")), "/options/expires", "seconds"),
+        (a.set(countdown=1, eta=AWARE), "/options/countdown", "together with eta"),
+        (a.set(eta=datetime(2026, 1, 31)), "/options/eta", ""),
+        (a.set(task_id=""), "/options/task_id", ""),
+        (group(group(a, b).set(task_id="mine"), a), "/tasks/0/options/task_id", "for the whole"),
+        (a.stamp(queue="x").set(queue=5), "/options/queue", "must be a str"),
+        (a.stamp(chord="x"), "/options/chord", "cannot be the name of a stamp"),
+        (a.stamp(**{"a b": 1}), "/options/a b", "cannot be the name of a stamp"),
+        (a.stamp(tenant={"a": 1}), "/options/tenant", "must be a text"),
+        (a.stamp(tenant=None), "/options/tenant", "must not be null"),
+        (a.stamp(tenant=["a", []]), "/options/tenant", "must be a text"),
+        (signature("a", [object()]), "/args/0", ""),
+        (chain(a, signature("b", kwargs={"x": object()})), "/tasks/1/kwargs/x", ""),
+        (xmap(a, [object()]), "/kwargs/it/0", ""),
+    ],
+)
+def test_what_would_harm_is_refused_by_its_place(canvas: Any, pointer: str, reason: str) -> None:
+    refused = refusal(canvas)
+    assert refused.pointer == pointer
+    assert reason in refused.reason
+
+
+def test_a_canvas_has_bounds() -> None:
+    many = group(empty for _ in range(MAX_PARTS))
+    assert f"more than {MAX_PARTS}" in refusal(many).reason
+    deep = reduce(lambda inner, _: a.link(inner), range(MAX_NESTING), a)
+    check_canvas(deep)
+    assert f"more than {MAX_NESTING} deep" in refusal(a.link(deep)).reason
