@@ -1,32 +1,31 @@
 """What the bridge can be told, read from the environment with the prefix ``PETIOLE_``."""
 
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from dataclasses import replace
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bridge.address import RedisAddress, read_address
 from bridge.errors import InvalidSettings
 
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+MASTER_WANTED = "must name the master that the sentinels of the address watch"
 
 
 def _redis_url(url: str) -> str:
-    """Refuse what redis-py would refuse later, or worse: it takes a path that is no number for database 0."""
-    scheme = url.partition("://")[0]
-    if scheme not in REDIS_SCHEMES:
-        raise ValueError("must start with redis://, rediss:// or unix://, for example redis://localhost:6379/0")
-    try:
-        address = urlsplit(url)
-        _ = address.port  # read for its check
-    except ValueError:  # its text can hold a piece of the password
-        raise ValueError(
-            "is no address: the port is a number; /, ?, #, [ and ] in a password are percent-encoded"
-        ) from None
-    database = address.path.strip("/")
-    if scheme != "unix" and database and not (database.isascii() and database.isdecimal()):
-        raise ValueError("must name the database by its number, for example redis://localhost:6379/0")
+    """Refuse what would be refused later, or worse: redis-py takes a path that is no number for database 0."""
+    read_address(url)
     return url
+
+
+def _priority_steps(text: str) -> str:
+    """Kombu takes any list, and looks for tasks where no producer puts them when it is not in order."""
+    steps = text.split(",")
+    if not all(len(step) == 1 and step in "0123456789" for step in steps) or steps != sorted(set(steps)):
+        raise ValueError("must be priorities from 0 to 9 in ascending order, with commas, for example 0,3,6,9")
+    if steps[0] != "0":
+        raise ValueError("must begin with 0: without that step a queue has no list of its own name")
+    return text
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -45,7 +44,38 @@ class BridgeSettings(BaseSettings):
     result_backend_url: RedisUrl = Field(
         "", validate_default=True, description="Celery's result backend; the broker when not set."
     )
-    prefix: str = Field("petiole:", min_length=1, max_length=64, description="Prefix of Petiole's own keys.")
+    broker_master_name: str = Field(
+        "", validate_default=True, description="Master that the sentinels watch, when the broker is behind sentinels."
+    )
+    result_backend_master_name: str = Field(
+        "", validate_default=True, description="The same of the result backend; the broker's when not set."
+    )
+    sentinel_username: str = Field("", description="User at the sentinels themselves, when they ask for one.")
+    sentinel_password: str = Field("", description="Password at the sentinels themselves, when they ask for one.")
+    broker_global_keyprefix: str = Field(
+        "",
+        max_length=64,
+        description="What Celery has as global_keyprefix in broker_transport_options: in front of all its keys and "
+        "channels on the broker.",
+    )
+    result_backend_global_keyprefix: str = Field(
+        "",
+        max_length=64,
+        description="What Celery has as global_keyprefix in result_backend_transport_options; as there, _ is added "
+        "unless it ends with :, _, - or a dot.",
+    )
+    broker_priority_steps: Annotated[str, AfterValidator(_priority_steps)] = Field(
+        "0,3,6,9", description="Lowest priorities that have a list of their own; priority_steps of Celery's broker."
+    )
+    broker_sep: str = Field(
+        "", max_length=16, description="What stands between a queue and its priority step; Kombu's own when not set."
+    )
+    prefix: str = Field(
+        "petiole:",
+        min_length=1,
+        max_length=128,
+        description="Prefix of Petiole's own keys; when not set, after the broker's global_keyprefix.",
+    )
     default_queue: str = Field("celery", min_length=1, max_length=255, description="Queue of a task that names none.")
     max_queue_depth: int = Field(
         100_000, ge=1, description="Tasks that may wait in one queue; beyond it submits answer 503."
@@ -58,11 +88,17 @@ class BridgeSettings(BaseSettings):
     hold_after: float = Field(300, ge=1, description="Delays longer than this wait in Redis, not in a worker's memory.")
     open_ttl: int = Field(604_800, ge=60, description="Life of a task's record from its last news while it is open.")
     ended_ttl: int = Field(86_400, ge=1, description="Life of a task's record after its end.")
+    tombstone_ttl: int = Field(
+        86_400, ge=0, description="How long it is remembered that there was a task, when its record has gone."
+    )
     history_limit: int = Field(1_000, ge=10, description="Updates kept for one task.")
     live_limit: int = Field(10_000, ge=100, description="Updates kept in the live feed, all tasks together.")
     result_inline_bytes: int = Field(4_096, ge=0, description="A larger result is not in the update; /result has it.")
     sweep_seconds: int = Field(
         10, ge=1, le=60, description="How often open tasks are compared with the result backend."
+    )
+    lost_after: float = Field(
+        300, ge=3, description="Silence of a worker after which a task that it had is lost, unless its message is kept."
     )
     adopt: bool = Field(True, description="Follow tasks that other producers submitted, from their first news on.")
     connect_timeout: float = Field(1, gt=0, description="Longest wait for a connection to Redis.")
@@ -73,6 +109,49 @@ class BridgeSettings(BaseSettings):
     def _one_server_unless_told(cls, url: object, info: ValidationInfo) -> object:
         # A broker that is wrong is not in `info.data`. One complaint about it is enough, so here any right one will do.
         return url or info.data.get("redis_url", cls.model_fields["redis_url"].default)
+
+    @field_validator("result_backend_master_name", mode="before")
+    @classmethod
+    def _one_master_unless_told(cls, name: object, info: ValidationInfo) -> object:
+        # As above: where the broker's is missing, one complaint is enough, and any name will do.
+        return name or info.data.get("broker_master_name", "any")
+
+    @field_validator("broker_master_name")
+    @classmethod
+    def _broker_master(cls, name: str, info: ValidationInfo) -> str:
+        return _master(name, info.data.get("redis_url"))
+
+    @field_validator("result_backend_master_name")
+    @classmethod
+    def _backend_master(cls, name: str, info: ValidationInfo) -> str:
+        return _master(name, info.data.get("result_backend_url"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_keys_beside_celerys(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Two installations in one database are told apart by their prefixes, so ours is told apart by it as well."""
+        keyprefix = given.get("broker_global_keyprefix")
+        if keyprefix and "prefix" not in given:
+            return {**given, "prefix": f"{keyprefix}{cls.model_fields['prefix'].default}"}
+        return given
+
+    @property
+    def broker(self) -> RedisAddress:
+        """Where the broker is."""
+        return self._address(self.redis_url, self.broker_master_name)
+
+    @property
+    def backend(self) -> RedisAddress:
+        """Where the result backend is."""
+        return self._address(self.result_backend_url, self.result_backend_master_name)
+
+    def _address(self, url: str, master_name: str) -> RedisAddress:
+        return replace(
+            read_address(url),
+            master_name=master_name,
+            sentinel_username=self.sentinel_username or None,
+            sentinel_password=self.sentinel_password or None,
+        )
 
     @classmethod
     def load(cls, **given: object) -> Self:
@@ -86,6 +165,12 @@ class BridgeSettings(BaseSettings):
             return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, which is what load() is for
         except ValidationError as error:
             raise InvalidSettings(_sentence(error, cls.model_config["env_prefix"])) from error
+
+
+def _master(name: str, url: str | None) -> str:
+    if url and read_address(url).sentinels and not name:
+        raise ValueError(MASTER_WANTED)
+    return name
 
 
 def _sentence(error: ValidationError, prefix: str) -> str:

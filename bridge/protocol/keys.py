@@ -1,8 +1,9 @@
-"""Names of keys and channels in Redis: Celery's, which are fixed, and Petiole's, which carry a prefix.
+"""Names of keys and channels in Redis: Celery's, which its configuration fixes, and Petiole's, which carry a prefix.
 
 Source of Celery's names: kombu/transport/redis.py, celery/backends/base.py; recorded in tests/contract.
 """
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,19 +12,11 @@ SEPARATOR = "\x06\x16"
 PRIORITY_STEPS = (0, 3, 6, 9)
 LOWEST_PRIORITY = 9
 RESULT_PREFIX = "celery-task-meta-"
-_OWN_KEYS = frozenset({"unacked", "unacked_index", "unacked_mutex"})
+BINDINGS_PREFIX = "_kombu.binding."
+UNACKED = "unacked"
+_OWN_KEYS = frozenset({UNACKED, "unacked_index", "unacked_mutex"})
 _OWN_PREFIXES = ("_kombu.binding", RESULT_PREFIX, "celery-taskset-meta-")
-
-
-@lru_cache(1_024)
-def queue_keys(queue: str) -> tuple[str, ...]:
-    """The lists of a queue, one for each priority step, the one served first in front."""
-    return tuple(f"{queue}{SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS)
-
-
-def step_of(priority: int) -> int:
-    """Which list of a queue, 0 to 3, holds tasks of `priority` (0 is served first, 9 last): the nearest step below."""
-    return bisect_right(PRIORITY_STEPS, priority) - 1
+_ENDS_OF_PREFIXES = ":_-."
 
 
 def is_taken(queue: str) -> bool:
@@ -31,19 +24,107 @@ def is_taken(queue: str) -> bool:
     return queue in _OWN_KEYS or queue.startswith(_OWN_PREFIXES)
 
 
-def result_key(task_id: str) -> str:
-    """Key *and* PUB/SUB channel of a task's result."""
-    return RESULT_PREFIX + task_id
+@lru_cache(1_024)
+def _lists(queue: str, steps: tuple[int, ...], separator: str) -> tuple[str, ...]:
+    return tuple(f"{queue}{separator}{step}" if step else queue for step in steps)
 
 
-def event_channel(database: int, event_type: str) -> str:
-    """Channel of an event type, for example ``task-sent`` on database 0: ``/0.celeryev/task.sent``."""
-    return f"/{database}.celeryev/{event_type.replace('-', '.')}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerKeys:
+    """Celery's names on the broker's database number `database`.
+
+    `prefix` is Kombu's ``global_keyprefix``: it stands in front of every key *and* channel, as it is. `steps` and
+    `separator` are its ``priority_steps``, ascending from 0, and ``sep``.
+    """
+
+    database: int = 0
+    prefix: str = ""
+    steps: tuple[int, ...] = PRIORITY_STEPS
+    separator: str = SEPARATOR
+
+    def lists(self, queue: str) -> tuple[str, ...]:
+        """The lists of a queue, one for each priority step, the one served first in front."""
+        return _lists(self.prefix + queue, self.steps, self.separator)
+
+    def step_of(self, priority: int) -> int:
+        """Which of them, from 0, holds tasks of `priority` (0 is served first, 9 last): the nearest step below."""
+        return bisect_right(self.steps, priority) - 1
+
+    def list_of(self, queue: str, priority: int) -> str:
+        """The list that tasks of `priority` are pushed to."""
+        return self.lists(queue)[self.step_of(priority)]
+
+    def key(self, name: str) -> str:
+        """The key that Kombu calls `name`: of a queue, of its first list, or of something else."""
+        return self.prefix + name
+
+    def name(self, key: str) -> str:
+        """The reverse of `key`."""
+        return key.removeprefix(self.prefix)
+
+    @property
+    def unacked(self) -> str:
+        """Hash: messages that workers have taken and not finished."""
+        return self.key(UNACKED)
+
+    def bindings(self, exchange: str) -> str:
+        """Set: the queues that are bound to an exchange."""
+        return self.key(BINDINGS_PREFIX + exchange)
+
+    def fanout_channel(self, exchange: str, routing_key: str = "") -> str:
+        """Channel on which workers hear what is sent to a fanout exchange."""
+        channel = f"{self.prefix}/{self.database}.{exchange}"
+        return f"{channel}/{routing_key}" if routing_key else channel
+
+    def event_channel(self, event_type: str) -> str:
+        """Channel of an event type, for example ``task-sent`` on database 0: ``/0.celeryev/task.sent``."""
+        return self.fanout_channel("celeryev", event_type.replace("-", "."))
+
+    @property
+    def every_event(self) -> str:
+        """Pattern of the channels of all events."""
+        return f"{_exactly(self.fanout_channel('celeryev'))}/*"
+
+    @property
+    def pidbox_channel(self) -> str:
+        """Channel on which every worker hears remote control."""
+        return self.fanout_channel("celery.pidbox")
 
 
-def pidbox_channel(database: int) -> str:
-    """Channel on which every worker hears remote control."""
-    return f"/{database}.celery.pidbox"
+@dataclass(frozen=True, slots=True)
+class ResultKeys:
+    """Celery's names on the result backend. `prefix` is the backend's ``global_keyprefix``, which is another setting
+    than the broker's, and not taken as it is: see `of`."""
+
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, global_keyprefix: str) -> "ResultKeys":
+        """With the setting as Celery's backend reads it: `_` is added unless it ends with one of ``:_-.``."""
+        needs_end = global_keyprefix and global_keyprefix[-1] not in _ENDS_OF_PREFIXES
+        return cls(f"{global_keyprefix}_" if needs_end else global_keyprefix)
+
+    def key(self, name: str) -> str:
+        """The key that Celery calls `name` where there is no prefix."""
+        return self.prefix + name
+
+    def result(self, task_id: str) -> str:
+        """Key *and* PUB/SUB channel of a task's result."""
+        return f"{self.prefix}{RESULT_PREFIX}{task_id}"
+
+    def task_of(self, key: str) -> str:
+        """The task whose result this key, or channel, is of."""
+        return key.removeprefix(self.prefix + RESULT_PREFIX)
+
+    @property
+    def every_result(self) -> str:
+        """Pattern of the channels of all results."""
+        return f"{_exactly(self.prefix)}{RESULT_PREFIX}*"
+
+
+def _exactly(text: str) -> str:
+    """A pattern of Redis that fits `text` alone."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +152,11 @@ class Keys:
         return self.prefix + "open"
 
     @property
+    def index(self) -> str:
+        """Sorted set: tasks by the time they were submitted; those that are gone as well, for a while."""
+        return self.prefix + "index"
+
+    @property
     def scheduled(self) -> str:
         """Sorted set: tasks held here until their time, by that time."""
         return self.prefix + "scheduled"
@@ -86,6 +172,39 @@ class Keys:
         return self.prefix + "workers"
 
     @property
+    def catalog(self) -> str:
+        """Hash: the workers that announce their task types, and since when."""
+        return self.prefix + "catalog"
+
+    def announcement(self, worker: str) -> str:
+        """String: the task types of one worker. Gone when it is."""
+        return f"{self.prefix}catalog:{worker}"
+
+    @property
+    def registered(self) -> str:
+        """String: the names of task types of the workers that announce nothing."""
+        return self.prefix + "registered"
+
+    @property
     def watchers(self) -> str:
         """Hash: last sign of life of each watcher."""
         return self.prefix + "watchers"
+
+    @property
+    def api_keys(self) -> str:
+        """Hash: the API keys by their ids, without their secrets."""
+        return self.prefix + "api-keys"
+
+    @property
+    def api_keys_used(self) -> str:
+        """Hash: when each API key was used last."""
+        return self.prefix + "api-keys-used"
+
+    @property
+    def stream_token_secret(self) -> str:
+        """String: what all API processes sign stream tokens with."""
+        return self.prefix + "stream-token-secret"
+
+    def rate_limit(self, key_id: str) -> str:
+        """String: how far an API key has used up what it may; there is none while it rests."""
+        return f"{self.prefix}rate-limit:{key_id}"

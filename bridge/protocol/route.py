@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.keys import LOWEST_PRIORITY, is_taken, queue_keys, step_of
+from bridge.protocol.keys import LOWEST_PRIORITY, is_taken
 from bridge.protocol.values import check_name
 
 
@@ -24,18 +24,3 @@ class Route:
             raise InvalidMessage("/options/queue", f"{self.queue!r} is a key that Celery keeps for itself")
         if not 0 <= self.priority <= LOWEST_PRIORITY:
             raise InvalidMessage("/options/priority", "must be 0 (served first) to 9 (served last)")
-
-    @property
-    def key(self) -> str:
-        """The list this route pushes to."""
-        return self.keys[self.step]
-
-    @property
-    def step(self) -> int:
-        """Which of the queue's lists that is: 0 to 3."""
-        return step_of(self.priority)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """All lists of the queue, to measure its depth."""
-        return queue_keys(self.queue)

@@ -1,8 +1,20 @@
 """The one gateway to redis-py: typed, errors translated."""
 
-from bridge.redis.connection import Arg, patience
-from bridge.redis.gateway import Redis, Reply, Script
+from bridge.redis.connection import Arg, connection_pool, patience
+from bridge.redis.gateway import Command, Redis, Reply, Script
 from bridge.redis.published import Published, Subscriptions
 from bridge.redis.stream import Entry, StreamReader
 
-__all__ = ["Arg", "Entry", "Published", "Redis", "Reply", "Script", "StreamReader", "Subscriptions", "patience"]
+__all__ = [
+    "Arg",
+    "Command",
+    "Entry",
+    "Published",
+    "Redis",
+    "Reply",
+    "Script",
+    "StreamReader",
+    "Subscriptions",
+    "connection_pool",
+    "patience",
+]

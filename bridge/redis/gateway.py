@@ -1,6 +1,7 @@
 """One Redis server and database: all commands of one moment in one round trip."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha1
@@ -10,6 +11,7 @@ from typing import Any, Self, cast
 from redis import asyncio as aioredis
 from redis import exceptions
 
+from bridge.address import RedisAddress, read_address
 from bridge.batching import Batcher
 from bridge.redis.connection import Arg, connect
 from bridge.redis.published import Published, Subscriptions, close, next_message
@@ -19,16 +21,24 @@ from bridge.settings import BridgeSettings
 
 Reply = Any
 """What redis-py answers: bytes, int, None, or lists of these. Each caller says which one by a name or a check."""
+Command = Sequence[Arg]
 _COMMANDS_A_TRIP = 256
 
 
+_INCLUDE = re.compile("^-- include ([a-z]+)$", re.MULTILINE)
+
+
 class Script:
-    """A Lua script of ``bridge/scripts``, run by its hash."""
+    """A Lua script of ``bridge/scripts``, run by its hash. A line ``-- include name`` stands for another one."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.text = files("bridge").joinpath("scripts", name + ".lua").read_text("utf-8")
+        self.text = _INCLUDE.sub(lambda found: _read(found[1]), _read(name))
         self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(name: str) -> str:
+    return files("bridge").joinpath("scripts", name + ".lua").read_text("utf-8")
 
 
 class Redis:
@@ -38,8 +48,8 @@ class Redis:
     holds what it should not. Nothing is repeated by itself.
     """
 
-    def __init__(self, url: str, settings: BridgeSettings) -> None:
-        self._url = url
+    def __init__(self, address: RedisAddress | str, settings: BridgeSettings) -> None:
+        self._address = read_address(address) if isinstance(address, str) else address
         self._settings = settings
         self._client = self._connect()
         self._batcher: Batcher[tuple[Arg, ...], Reply] = Batcher(
@@ -48,9 +58,13 @@ class Redis:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, settings: BridgeSettings) -> AsyncIterator[Self]:
-        """A gateway that connects on its first use and is closed at the end of the block."""
-        redis = cls(url, settings)
+    async def open(cls, address: RedisAddress | str, settings: BridgeSettings) -> AsyncIterator[Self]:
+        """A gateway that connects on its first use and is closed at the end of the block.
+
+        Raises:
+            InvalidSettings: a file of a certificate or key is not there.
+        """
+        redis = cls(address, settings)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis._client.aclose)
             await stack.enter_async_context(redis._batcher)
@@ -62,10 +76,15 @@ class Redis:
     @property
     def database(self) -> int:
         """Number of the database; it is part of the names of Celery's channels."""
-        return int(self._client.connection_pool.connection_kwargs.get("db") or 0)
+        return self._address.database
+
+    @property
+    def settings(self) -> BridgeSettings:
+        """What it was opened with."""
+        return self._settings
 
     def _connect(self) -> aioredis.Redis:
-        return connect(self._url, self._settings.connect_timeout)
+        return connect(self._address, self._settings.connect_timeout)
 
     async def execute(self, *command: Arg) -> Reply:
         """Run a command, joined with all others of this moment."""
@@ -87,17 +106,29 @@ class Redis:
         fields: dict[bytes, bytes] = await self.execute("HGETALL", key)
         return {name.decode(): value for name, value in fields.items()}
 
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
-        """Run a script; it is sent in full only to a server that does not know it."""
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
+    ) -> Reply:
+        """Run a script; it is sent in full only to a server that does not know it.
+
+        The commands `after` which it runs go in front of it in the same round trip; they may be run twice.
+        """
         with translated():
             async with self._in_time():
                 try:
-                    return await self._evalsha(script, keys, args)
+                    return await self._evalsha(script, keys, args, after)
                 except exceptions.NoScriptError:  # the server is new to it, or was restarted
                     await self._execute([("SCRIPT", "LOAD", script.text)])
-                    return await self._evalsha(script, keys, args)
+                    return await self._evalsha(script, keys, args, after)
 
-    async def _evalsha(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
+    async def _evalsha(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], after: Sequence[Command]
+    ) -> Reply:
+        if after:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for command in (*after, ("EVALSHA", script.sha, len(keys), *keys, *args)):
+                    pipe.execute_command(*command)
+                return (await pipe.execute())[-1]
         # The argument is typed as str by redis-py, which takes bytes and numbers as well.
         return await cast(
             "Awaitable[Reply]", self._client.evalsha(script.sha, len(keys), *keys, *cast("list[str]", args))

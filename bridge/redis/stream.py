@@ -8,8 +8,8 @@ from redis import asyncio as aioredis
 
 from bridge.redis.translation import translated
 
-Entry = Sequence[bytes]
-"""An entry of a stream: names and values of its fields, in turn."""
+Entry = tuple[bytes, Sequence[bytes]]
+"""An entry of a stream: its id, and names and values of its fields, in turn."""
 BLOCK_SECONDS = 5.0
 """How long one read waits; a stop is noticed at once all the same, since the read is cancelled."""
 
@@ -44,14 +44,14 @@ class StreamReader:
         with translated():
             async with asyncio.timeout(2 * BLOCK_SECONDS):
                 reply = cast(
-                    "list[tuple[bytes, list[tuple[bytes, Entry]]]] | None",
+                    "list[tuple[bytes, list[Entry]]] | None",
                     await self._client.xread({self._key: before}, count=self.COUNT, block=int(BLOCK_SECONDS * 1000)),
                 )
         entries = reply[0][1] if reply else []
         if entries:
             self._last_id = entries[-1][0]
         gap = len(entries) >= self._suspicious and await self._starts_after(before)
-        return [fields for _, fields in entries if fields], gap
+        return [entry for entry in entries if entry[1]], gap
 
     async def _starts_after(self, entry_id: bytes) -> bool:
         with translated():

@@ -1,0 +1,97 @@
+"""Bindings: which queue an exchange hands a message to, as Kombu keeps it in Redis.
+
+``_kombu.binding.<exchange>`` is a set with a member for each queue: routing key, pattern and queue, with the separator
+between them. The kind of the exchange is not in Redis. Kombu trusts what its own process declared, and takes for direct
+what nobody declared. The bindings tell more: those of a topic exchange have a pattern, a regular expression that Kombu
+made of the routing key (kombu/transport/virtual/exchange.py), those of a direct exchange have none.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.values import check_name
+
+SHOWN = 8
+"""Routing keys that an error names at the most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """An exchange and a routing key, by which bindings are looked up.
+
+    Raises:
+        InvalidMessage: one of them cannot be a name.
+    """
+
+    exchange: str
+    routing_key: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.exchange, "/options/exchange")
+        if self.routing_key:
+            check_name(self.routing_key, "/options/routing_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A queue, and the routing key of what it gets; with a pattern what fits that, and else what has that very key."""
+
+    routing_key: str
+    pattern: re.Pattern[str] | None
+    queue: str
+
+    def fits(self, routing_key: str) -> bool:
+        """Whether the queue gets what is sent with this routing key."""
+        if self.pattern:
+            return self.pattern.match(routing_key) is not None
+        return self.routing_key == routing_key
+
+
+def read_bindings(key: str, members: Iterable[bytes], separator: str) -> tuple[Binding, ...]:
+    """The bindings that are the members of the set `key`.
+
+    Raises:
+        UnreadableBytes: a member is not what Kombu writes.
+    """
+    return tuple(_binding(key, member, separator) for member in sorted(members))
+
+
+def _binding(key: str, member: bytes, separator: str) -> Binding:
+    try:
+        routing_key, pattern, queue = member.decode().split(separator)
+        return Binding(routing_key=routing_key, pattern=re.compile(pattern) if pattern else None, queue=queue)
+    except (ValueError, re.error) as error:
+        raise UnreadableBytes(
+            f"{key} has a member that is not routing key, pattern and queue with {separator!r} between: {member!r:.99}."
+            " Is PETIOLE_BROKER_SEP what Celery has as sep in broker_transport_options?"
+        ) from error
+
+
+def queue_for(bindings: Sequence[Binding], destination: Destination) -> str:
+    """The one queue that a task goes to.
+
+    Raises:
+        InvalidMessage: it is none, where Kombu would drop the task without a word; or there are several.
+    """
+    queues = sorted({binding.queue for binding in bindings if binding.fits(destination.routing_key)})
+    if not queues:
+        raise InvalidMessage("/options/exchange", _unroutable(bindings, destination))
+    if len(queues) > 1:
+        raise InvalidMessage(
+            "/options/exchange",
+            f"{destination.exchange!r} hands this to the queues {', '.join(queues)}: the task would run once for each, "
+            "with one id, one record and one result. Submit it to each queue by its name",
+        )
+    return queues[0]
+
+
+def _unroutable(bindings: Sequence[Binding], destination: Destination) -> str:
+    if not bindings:
+        return f"{destination.exchange!r} has no queues: no worker has declared one that is bound to it"
+    known = [binding.routing_key for binding in bindings][:SHOWN]
+    return (
+        f"{destination.exchange!r} has no queue for the routing key {destination.routing_key!r}, "
+        f"only for {', '.join(map(repr, known))}"
+    )

@@ -1,0 +1,123 @@
+"""Exchanges, as the binding sets in Redis describe them."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from bridge.bindings import FRESH_SECONDS, Bindings
+from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.options import Options
+from bridge.protocol.bindings import Destination
+from bridge.protocol.keys import SEPARATOR
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+
+KEY = "_kombu.binding.x"
+RED = Destination(exchange="x", routing_key="red")
+
+
+@dataclass
+class Seconds:
+    """A clock that stands still until a test moves it."""
+
+    now: float = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def bindings(redis: Redis, seconds: Seconds) -> Bindings:
+    return Bindings(redis, seconds)
+
+
+def bound(routing_key: str, queue: str) -> str:
+    return SEPARATOR.join((routing_key, "", queue))
+
+
+async def test_a_queue_is_found_by_exchange_and_routing_key(redis: Redis, bindings: Bindings) -> None:
+    await redis.execute("SADD", KEY, bound("red", "paint"), bound("blue", "sky"))
+    assert await bindings.queue(RED) == "paint"
+
+
+async def test_what_was_found_is_believed_for_a_moment(redis: Redis, bindings: Bindings, seconds: Seconds) -> None:
+    await redis.execute("SADD", KEY, bound("red", "paint"))
+    assert await bindings.queue(RED) == "paint"
+    await redis.execute("DEL", KEY)
+    await redis.execute("SADD", KEY, bound("red", "other"))
+
+    seconds.now = FRESH_SECONDS / 2
+    assert await bindings.queue(RED) == "paint"
+    seconds.now = FRESH_SECONDS
+    assert await bindings.queue(RED) == "other"
+
+
+async def test_a_queue_that_is_bound_after_a_failure_is_found_at_once(redis: Redis, bindings: Bindings) -> None:
+    with pytest.raises(InvalidMessage, match="has no queues"):
+        await bindings.queue(RED)
+    await redis.execute("SADD", KEY, bound("red", "paint"))
+    assert await bindings.queue(RED) == "paint"
+
+
+async def test_bindings_in_a_sorted_set_are_refused_with_the_reason(redis: Redis, bindings: Bindings) -> None:
+    await redis.execute("ZADD", KEY, 1, bound("red", "paint"))
+    with pytest.raises(UnreadableBytes, match=r"_kombu\.binding\.x is a sorted set, and Kombu keeps bindings in a set"):
+        await bindings.queue(RED)
+
+
+async def test_bindings_in_a_key_of_any_other_kind_are_refused_too(redis: Redis, bindings: Bindings) -> None:
+    await redis.execute("HSET", KEY, "red", "paint")
+    with pytest.raises(UnreadableBytes, match=r"_kombu\.binding\.x is a hash"):
+        await bindings.queue(RED)
+
+
+@pytest.mark.parametrize("routing_key", ["", "red"])
+async def test_an_exchange_that_somebody_listens_to_is_a_fanout_exchange_and_refused(
+    redis: Redis, bindings: Bindings, routing_key: str
+) -> None:
+    await redis.execute("SADD", KEY, bound(routing_key, "bcast.1"))
+    messages = redis.listen("/0.x*")  # as Kombu subscribes
+    async with asyncio.timeout(5):
+        assert (await anext(messages)).begins
+        with pytest.raises(InvalidMessage, match="'x' is a fanout exchange") as refused:
+            await bindings.queue(Destination(exchange="x", routing_key=routing_key))
+    await messages.aclose()
+    assert refused.value.pointer == "/options/exchange"
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        (Options(exchange="x", routing_key="red", queue="q"), "/options/queue"),
+        (Options(routing_key="red"), "/options/routing_key"),
+        (Options(exchange=""), "/options/exchange"),
+    ],
+)
+async def test_options_that_contradict_each_other_are_refused_by_their_pointer(
+    bindings: Bindings, options: Options, pointer: str
+) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        await bindings.routed(options)
+    assert refused.value.pointer == pointer
+
+
+async def test_options_lead_to_the_queue_and_keep_all_else(redis: Redis, bindings: Bindings) -> None:
+    await redis.execute("SADD", KEY, bound("red", "paint"))
+
+    routed = await bindings.routed(Options(exchange="x", routing_key="red", priority=3))
+
+    assert routed == Options(queue="paint", priority=3)
+    assert await bindings.routed(routed) is routed
+
+
+async def test_prefix_and_separator_of_the_installation_count(shared_url: str, redis: Redis, seconds: Seconds) -> None:
+    settings = BridgeSettings.load(redis_url=shared_url, broker_global_keyprefix="team-a.", broker_sep="|")
+    await redis.execute("SADD", f"team-a.{KEY}", "red||paint")
+    async with Redis.open(settings.broker, settings) as other:
+        assert await Bindings(other, seconds).queue(RED) == "paint"
