@@ -2,29 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Unpack
 
+from bridge.acceptance import Entry, Submission
+from bridge.bulk import submit_all
+from bridge.call import Asked, Call, SubmitOptions, call_of
 from bridge.control import TaskControl
-from bridge.errors import TaskEnded
+from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
 from bridge.follower import Follower, following, updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
 from bridge.hub import DEFAULT_BUFFER
-from bridge.options import Options, SubmitOptions
-from bridge.parts import Parts, open_parts
+from bridge.options import DEFAULTS, Options
+from bridge.parts import Parts
+from bridge.protocol import commands
 from bridge.protocol.canvas import Canvas, Sending, plan
+from bridge.protocol.canvas.results import ResultNode
+from bridge.protocol.catalog import Catalog
 from bridge.protocol.events import CeleryEvent
-from bridge.protocol.message import TaskMessage
 from bridge.protocol.news import News
 from bridge.protocol.result import TaskMeta, outcome, read_meta
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
-from bridge.publisher import Submission
 from bridge.queues import Backlog, WatcherStatus, WorkerStatus
+from bridge.redis import Command
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate, TaskRecord
+from bridge.workflow_follower import After, workflow_updates
 
 AT_ONCE = 1_000
 """Messages of one workflow that wait for their round trip at once."""
@@ -37,6 +44,10 @@ class TaskClient:
         self.settings = settings
         self.control = TaskControl(parts.mailbox)
         """Remote control of the workers."""
+        self.feed = parts.feed
+        """The updates of many tasks, in one order."""
+        self.tasks = parts.tasks
+        """The tasks that are recorded, by pages."""
         self._parts = parts
         self._origin = parts.sender.hostname
 
@@ -46,7 +57,7 @@ class TaskClient:
     async def submit(
         self,
         task: str,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskHandle:
@@ -57,30 +68,55 @@ class TaskClient:
             DuplicateTask, QueueSaturated, PublisherBusy: the task was not accepted, and nothing was queued.
             BrokerUnavailable: Redis did not answer.
         """
-        submission = self._submission(task, args, kwargs or {}, Options(**options))
+        submission = await self._submission(Call(task, args, kwargs, options))
         await self._parts.publisher.publish(submission)
         return TaskHandle(self, submission.message.task_id)
 
-    def _submission(self, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], options: Options) -> Submission:
-        now = datetime.now(UTC)
-        message = TaskMessage(
-            task=task,
-            task_id=options.task_id or self._parts.new_id(),
-            args=args,
-            kwargs=kwargs,
-            eta=options.due(now),
-            expires=options.deadline(now),
-            time_limit=options.time_limit,
-            soft_time_limit=options.soft_time_limit,
-            origin=self._origin,
+    async def submit_many(
+        self, calls: Iterable[Asked] | AsyncIterable[Asked], *, return_exceptions: bool = False
+    ) -> list[Any]:
+        """Queue many tasks, some hundred in each round trip; a `TaskHandle` for each, in their order.
+
+        A call is a `Call`, a tuple of its parts, or a signature. Beside the handles no more than two batches are in
+        memory, so `calls` may be a generator, also an asynchronous one. What is refused does not keep the others back;
+        once Redis has not answered, the rest is refused without asking it. With `return_exceptions` the error stands in
+        the place of the handle, as `asyncio.gather` has it.
+
+        Raises:
+            SomeRefused: not all were accepted; its `outcomes` say which.
+        """
+        publisher = self._parts.publisher
+
+        async def ready(asked: Asked) -> Entry:
+            return publisher.ready(await self._submission(call_of(asked)))
+
+        outcomes = await submit_all(calls, ready, publisher.accept, size=self.settings.submit_batch)
+        told = [TaskHandle(self, one) if isinstance(one, str) else one for one in outcomes]
+        if not return_exceptions and any(isinstance(one, PetioleError) for one in outcomes):
+            raise SomeRefused(told)
+        return told
+
+    async def _submission(self, call: Call) -> Submission:
+        options = Options.of(call.options) if call.options else DEFAULTS
+        if options.exchange is not None or options.routing_key is not None:
+            options = await self._parts.bindings.routed(options)
+        message = options.message(
+            call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
         )
         queue = options.queue if options.queue is not None else self.settings.default_queue
-        return Submission(message=message, route=Route(queue=queue, priority=options.priority), tags=options.tags)
+        return Submission(
+            message=message,
+            route=_route(queue, options.priority),
+            tags=options.tags,
+            record=options.record,
+            reply_to=options.reply_to,
+        )
 
-    async def start(self, canvas: Canvas) -> TaskHandle | GroupHandle:
+    async def start(self, canvas: Canvas, *, record: bool = True) -> TaskHandle | GroupHandle:
         """Queue a workflow: a signature, chain, group or chord of `bridge.canvas`, nested at will.
 
         The handle is that of its result: of a chain the last task's, of a chord the body's, of a group the group's.
+        Without `record` nothing is written but Celery's own keys.
 
         Raises:
             InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
@@ -94,13 +130,24 @@ class TaskClient:
             origin=self._origin,
         )
         planned = plan(canvas, sending)
-        # A chord's counter must be there before the first of its tasks can end, or its body never runs.
-        await self._parts.backend.store_chords([(key.key, key.value) for key in planned.keys])
-        for at in range(0, len(planned.messages), AT_ONCE):
-            tasks = planned.messages[at : at + AT_ONCE]
-            submissions = (Submission(message=task.message, route=task.route) for task in tasks)
-            await gather_all(map(self._parts.publisher.publish, submissions))
+        publisher = self._parts.publisher
+        tasks = (Submission(message=task.message, route=task.route, record=record) for task in planned.messages)
+        # All are made ready before any is sent: one that cannot be would leave a chord that waits for it.
+        entries = list(map(publisher.ready, tasks))
+        await self._send(entries, self._parts.backend.chord_commands(planned.keys))
         return handle_of(self, planned.result)
+
+    async def _send(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
+        """A chord's counter must be there before the first of its tasks can end, or its body never runs."""
+        publisher, settings = self._parts.publisher, self.settings
+        one_database = settings.redis_url == settings.result_backend_url
+        if chords and one_database and len(entries) <= settings.submit_batch:
+            for refusal in filter(None, await publisher.accept(entries, after=chords)):
+                raise refusal
+            return
+        await self._parts.backend.store(chords)
+        for at in range(0, len(entries), AT_ONCE):
+            await gather_all(map(publisher.send, entries[at : at + AT_ONCE]))
 
     async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
         """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""
@@ -117,9 +164,15 @@ class TaskClient:
             TaskCancelled: it was revoked or terminated, or expired.
             TimeoutError: it has not ended in time.
             UnreadableBytes: what is stored is not what Celery stores.
+            BrokerUnavailable: the time is over, and the result backend does not answer.
         """
-        async with asyncio.timeout(timeout):
-            return outcome(await self._parts.results.wait(task_id))
+        try:
+            async with asyncio.timeout(timeout):
+                meta = await self._parts.results.wait(task_id)
+        except TimeoutError as error:
+            await self._parts.results.check(task_id)
+            raise TimeoutError(f"The task {task_id!r} has not ended within {timeout} s.") from error
+        return outcome(meta)
 
     async def forget(self, task_id: str) -> None:
         """Delete a task's result, as Celery's `forget` does; what Petiole recorded stays for its time."""
@@ -164,6 +217,19 @@ class TaskClient:
         """The updates of a task after `after`, as they come, to its end. Raises as `record` does."""
         return updates(self._parts.store, self._parts.hub, task_id, after, limit=limit)
 
+    def follow_workflow(self, result: ResultNode, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
+        """The updates of all tasks that lead to a result, as they come, each with its ``task_id``.
+
+        `after` is a number for all tasks, or for each by its id. A later step is waited for, and the stream ends when
+        all have ended or, since something failed, will never run.
+
+        Raises:
+            TaskNotFound: nothing is known of any of them.
+            SubscriberTooSlow: the reader was too far behind; follow again after what it has.
+            BrokerUnavailable: Redis does not answer.
+        """
+        return workflow_updates(self._parts.store, self._parts.hub, result, after)
+
     def events(self) -> AsyncGenerator[CeleryEvent, None]:
         """Every event of workers and producers from now on; see `bridge.event_receiver.EventReceiver.events`."""
         return self._parts.events.events()
@@ -188,22 +254,27 @@ class TaskClient:
         record = await self.record(task_id)
         if record.final:
             raise TaskEnded(task_id, record.status)
-        await self._parts.store.note(task_id, {"cancel": reason}, _now_ms())
+        command = commands.revoke(task_id, terminate=terminate, signal=signal)
+        await self._parts.store.note_cancel(task_id, reason, signal if terminate else "", _now_ms())
         if await self._withdraw(record, reason):
             await self._parts.backend.store_revoked(task_id)
             return Cancelled.NEVER_RAN
-        await self._parts.mailbox.revoke(task_id, terminate=terminate, signal=signal)
+        await self._parts.mailbox.cast(command)
         return Cancelled.REQUESTED
 
     async def _withdraw(self, record: TaskRecord, reason: str) -> bool:
         if record.queue is None:
+            return False
+        try:
+            route = Route(queue=record.queue, priority=record.priority)
+        except InvalidMessage:  # adopted, from a queue that Petiole would not push to: nothing here to withdraw it from
             return False
         news = News(
             task_id=record.task_id,
             status=Status.CANCELLED,
             at_ms=_now_ms(),
             details={"error": {"type": "TaskRevokedError", "message": reason or "revoked"}},
-            withdraw_from=Route(queue=record.queue, priority=record.priority).key,
+            withdraw_from=self._parts.publisher.names.list_of(route.queue, route.priority),
         )
         (outcome,) = await self._parts.store.advance([news])
         return outcome.seq > 0
@@ -216,30 +287,19 @@ class TaskClient:
         """Workers by their heartbeats. Raises `BrokerUnavailable` when Redis does not answer."""
         return await self._parts.queues.workers(_now_ms())
 
+    async def task_types(self) -> Catalog:
+        """The task types that the workers have. Raises `BrokerUnavailable` when Redis does not answer."""
+        return await self._parts.task_types.read()
+
     async def watchers(self) -> list[WatcherStatus]:
         """Watchers by their signs of life. Raises `BrokerUnavailable` when Redis does not answer."""
         return await self._parts.queues.watchers()
 
 
-@asynccontextmanager
-async def open_client(settings: BridgeSettings) -> AsyncIterator[TaskClient]:
-    """A client by settings. Redis need not be there yet: each call says whether it is."""
-    async with open_parts(settings) as parts:
-        yield TaskClient(settings=settings, parts=parts)
-
-
-@asynccontextmanager
-async def connect(url: str | None = None, *, backend: str | None = None) -> AsyncIterator[TaskClient]:
-    """A client of the Celery installation at `url`; its results at `backend`, by default in the same place.
-
-    What is not given is read from the environment, see `BridgeSettings`.
-
-    Raises:
-        InvalidSettings: a URL or a variable cannot work.
-    """
-    given = {name: value for name, value in (("redis_url", url), ("result_backend_url", backend)) if value}
-    async with open_client(BridgeSettings.load(**given)) as client:
-        yield client
+@lru_cache(1_024)
+def _route(queue: str, priority: int) -> Route:
+    """The same one for all that goes the same way."""
+    return Route(queue=queue, priority=priority)
 
 
 def _now_ms() -> int:

@@ -1,44 +1,34 @@
-"""Options of a submit, by the names of Celery's `apply_async`."""
+"""The options of a call, checked, and the message that they make of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import Any, Self
 
+from bridge.call import Call
 from bridge.errors import InvalidMessage
+from bridge.protocol.compression import compression_named
+from bridge.protocol.embed import Links, check_stamps, embedded
+from bridge.protocol.message import TaskMessage
+from bridge.protocol.serializers import serializer_named
+from bridge.protocol.signature import Canvas
+from bridge.protocol.values import check_name, check_task_id, check_text, check_type
 
 MAX_TAGS = 32
 MAX_TAG = 128
 MAX_DELAY = timedelta(days=365)
+MAX_RETRIES = 1_000
+"""A worker's backoff doubles with each retry, so it is slow to work out for more."""
+MAX_INDEX = 10**9
 
 
-class SubmitOptions(TypedDict, total=False):
-    """The keyword arguments of `submit`. Durations are seconds, times are aware.
-
-    `priority` is 0 (served first) to 9 (served last). Of `countdown` and `eta` one may be given; `expires` is a time or
-    a number of seconds from now.
-    """
-
-    queue: str | None
-    priority: int
-    countdown: float | None
-    eta: datetime | None
-    expires: datetime | float | None
-    time_limit: float | None
-    soft_time_limit: float | None
-    task_id: str | None
-    tags: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """The same with its defaults, checked.
-
-    Raises:
-        InvalidMessage: a tag is too long or cannot be printed, or there are too many.
-    """
+    """`SubmitOptions` with their defaults, checked. Made by `of`."""
 
     queue: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
     priority: int = 0
     countdown: float | None = None
     eta: datetime | None = None
@@ -46,14 +36,71 @@ class Options:
     time_limit: float | None = None
     soft_time_limit: float | None = None
     task_id: str | None = None
+    serializer: str | None = None
+    compression: str | None = None
+    ignore_result: bool | None = None
+    shadow: str | None = None
+    headers: Mapping[str, Any] | None = None
+    stamps: Mapping[str, Any] | None = None
+    stamped_headers: Sequence[str] | None = None
+    link: Links = None
+    link_error: Links = None
+    chord: Canvas | None = None
+    root_id: str | None = None
+    parent_id: str | None = None
+    group_id: str | None = None
+    group_index: int | None = None
+    retries: int = 0
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    argsrepr: str | None = None
+    kwargsrepr: str | None = None
     tags: Sequence[str] = ()
+    record: bool = True
 
-    def __post_init__(self) -> None:
-        if len(self.tags) > MAX_TAGS:
-            raise InvalidMessage("/options/tags", f"has more than {MAX_TAGS} tags")
-        for index, tag in enumerate(self.tags):
-            if not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
-                raise InvalidMessage(f"/options/tags/{index}", f"must be 1 to {MAX_TAG} printable characters")
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Check what is given, and no more.
+
+        Raises:
+            InvalidMessage: a value is of another type, or out of range; `pointer` names it.
+            TypeError: there is no option of that name.
+        """
+        options = cls.__new__(cls)
+        stated = vars(
+            options
+        )  # what is not given stands in the class: to set all fields would take longer than a check
+        for name, value in given.items():
+            check = _CHECKS.get(name)
+            if check is None:
+                raise TypeError(f"there is no option {name!r}; there are {', '.join(_CHECKS)}")
+            if value is not None:
+                check(value, f"/options/{name}")
+                stated[name] = value
+        return options
+
+    def message(self, call: Call, *, task_id: str, origin: str, now: datetime) -> TaskMessage:
+        """The message of `call`, whose options these are.
+
+        Raises:
+            InvalidMessage: something in it would harm a worker or could not be read back.
+        """
+        given = vars(self)
+        fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now) if given else {}
+        args, kwargs = (() if call.args is None else call.args), ({} if call.kwargs is None else call.kwargs)
+        return TaskMessage(task=call.task, task_id=task_id, args=args, kwargs=kwargs, origin=origin, **fields)
+
+    def _made(self, now: datetime) -> dict[str, Any]:
+        """Fields that take some making."""
+        made: dict[str, Any] = {"eta": self.due(now), "expires": _moment(self.expires, now, "/options/expires")}
+        if self.link is not None or self.link_error is not None or self.chord is not None:
+            made |= embedded(self.link, self.link_error, self.chord)
+        if self.stamps is not None or self.stamped_headers is not None:
+            stamps = self.stamps or {}
+            names = list(stamps) if self.stamped_headers is None else list(self.stamped_headers)
+            check_stamps(stamps, names)
+            made |= {"stamps": {name: stamps[name] for name in names}, "stamped_headers": names}
+        return made
 
     def due(self, now: datetime) -> datetime | None:
         """When the task is to run; None for at once. As in Celery no delay is no eta.
@@ -67,13 +114,24 @@ class Options:
             raise InvalidMessage("/options/countdown", "cannot be given together with eta")
         return _moment(self.countdown, now, "/options/countdown") if self.countdown else None
 
-    def deadline(self, now: datetime) -> datetime | None:
-        """When the task is not to start any more.
 
-        Raises:
-            InvalidMessage: a number of seconds is out of range.
-        """
-        return _moment(self.expires, now, "/options/expires")
+DEFAULTS = Options.of({})
+_STRAIGHT = frozenset(
+    {
+        *(
+            "time_limit",
+            "soft_time_limit",
+            "serializer",
+            "compression",
+            "ignore_result",
+            "shadow",
+            "headers",
+            "root_id",
+        ),
+        *("parent_id", "group_id", "group_index", "retries", "correlation_id", "argsrepr", "kwargsrepr"),
+    }
+)
+"""Options that are fields of a message as they are."""
 
 
 def _moment(value: datetime | float | None, now: datetime, pointer: str) -> datetime | None:
@@ -82,3 +140,82 @@ def _moment(value: datetime | float | None, now: datetime, pointer: str) -> date
     if not 0 <= value <= MAX_DELAY.total_seconds():
         raise InvalidMessage(pointer, f"must be 0 to {MAX_DELAY.total_seconds():.0f} seconds")
     return now + timedelta(seconds=value)
+
+
+Check = Callable[[Any, str], object]
+
+
+def _of(*types: type) -> Check:
+    def check(value: object, pointer: str) -> None:
+        if type(value) not in types:
+            check_type(value, types, pointer)
+
+    return check
+
+
+def _later(value: object, pointer: str) -> None:
+    """Nothing: a canvas is checked as a whole."""
+
+
+def _text(then: Check) -> Check:
+    def check(value: object, pointer: str) -> None:
+        check_type(value, (str,), pointer)
+        then(value, pointer)
+
+    return check
+
+
+def _count(most: int) -> Check:
+    def check(value: int, pointer: str) -> None:
+        check_type(value, (int,), pointer)
+        if not 0 <= value <= most:
+            raise InvalidMessage(pointer, f"must be 0 to {most}")
+
+    return check
+
+
+def _check_tags(tags: Sequence[object], pointer: str) -> None:
+    check_type(tags, (list, tuple), pointer)
+    if len(tags) > MAX_TAGS:
+        raise InvalidMessage(pointer, f"has more than {MAX_TAGS} tags")
+    for index, tag in enumerate(tags):
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
+            raise InvalidMessage(f"{pointer}/{index}", f"must be 1 to {MAX_TAG} printable characters")
+
+
+_NUMBER = _of(int, float)
+_ID = _text(check_task_id)
+_CHECKS: Mapping[str, Check] = {
+    "queue": _of(str),
+    "exchange": _of(str),
+    "routing_key": _of(str),
+    "priority": _of(int),
+    "countdown": _NUMBER,
+    "eta": _of(datetime),
+    "expires": _of(datetime, int, float),
+    "time_limit": _NUMBER,
+    "soft_time_limit": _NUMBER,
+    "task_id": _of(str),
+    "serializer": _text(serializer_named),
+    "compression": _text(compression_named),
+    "ignore_result": _of(bool),
+    "shadow": _of(str),
+    "headers": _of(Mapping),
+    "stamps": _of(Mapping),
+    "stamped_headers": _of(list, tuple),
+    "link": _later,
+    "link_error": _later,
+    "chord": _later,
+    "root_id": _ID,
+    "parent_id": _ID,
+    "group_id": _ID,
+    "group_index": _count(MAX_INDEX),
+    "retries": _count(MAX_RETRIES),
+    "reply_to": _text(check_name),
+    "correlation_id": _text(check_name),
+    "argsrepr": _text(check_text),
+    "kwargsrepr": _text(check_text),
+    "tags": _check_tags,
+    "record": _of(bool),
+}
+"""What is checked of an option by itself. The rest is checked by what is made of it: a message, a route, a canvas."""

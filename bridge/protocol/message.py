@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.errors import InvalidMessage
+from bridge.protocol.compression import compression_named
 from bridge.protocol.saferepr import saferepr
-from bridge.protocol.typed import to_typed
+from bridge.protocol.serializers import JSON, dumps_checked, json_text, serializer_named
 from bridge.protocol.values import check_arguments, check_aware, check_json, check_name, check_task_id, check_task_name
 
 NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -17,14 +19,20 @@ RESERVED_HEADERS = frozenset(
         *("lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id"),
         *("parent_id", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers"),
         *("stamps", "compression", "redelivered", "hostname", "clock"),
+        # The attributes of a worker's `Context` (celery/app/task.py), over which it writes the headers.
+        *("args", "as_execution_options", "callbacks", "called_directly", "chain", "children", "chord", "clear"),
+        *("correlation_id", "delivery_info", "errbacks", "get", "headers", "is_eager", "kwargs", "logfile", "loglevel"),
+        *("properties", "reply_to", "taskset", "update", "utc"),
     }
 )
 """Headers that a worker obeys: set by the fields of a message, never by a caller's own headers."""
+MAX_LIMIT = 31_536_000
+"""Seconds of a time limit, a year; a worker adds it to its clock, and fails where a number is too large for that."""
 Signature = Mapping[str, Any]
 """A signature as it stands in a message. It is obeyed by workers, so it is made by `bridge.protocol.canvas` alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskMessage:
     """One task to run. Times are aware datetimes; limits are seconds.
 
@@ -55,26 +63,46 @@ class TaskMessage:
     link_error: Sequence[Signature] | None = None
     chain: Sequence[Signature] | None = None
     chord: Signature | None = None
+    retries: int = 0
+    argsrepr: str | None = None
+    """What Flower shows in the place of `args`; made of them when it is None. So for `kwargsrepr`."""
+    kwargsrepr: str | None = None
+    correlation_id: str | None = None
+    """The task's id when it is None."""
+    serializer: str | None = None
+    """JSON when it is None."""
+    compression: str | None = None
     planned: bool = False
     """Made out of a canvas that was checked as a whole; it may be one of Celery's own tasks."""
+
+    if not TYPE_CHECKING:  # pragma: no branch  # it takes what the dataclass says that it takes
+
+        def __init__(self, **fields: Any) -> None:
+            # What is not given stands in the class: to set all thirty fields takes as long as half of all the checks.
+            vars(self).update({"kwargs": {}, "headers": {}, "stamps": {}, **fields})
+            if not fields.keys() <= self.__dataclass_fields__.keys():
+                raise TypeError(f"not fields of a message: {fields.keys() - self.__dataclass_fields__.keys()}")
+            self.__post_init__()
 
     def __post_init__(self) -> None:
         check_task_id(self.task_id, "/options/task_id")
         if not self.planned:
             check_task_name(self.task, "/task")
             check_arguments(self.args, self.kwargs)
-        for name, moment in (("eta", self.eta), ("expires", self.expires)):
-            if moment is not None:
-                check_aware(moment, f"/options/{name}")
-        _check_limits(self.time_limit, self.soft_time_limit)
+        if self.eta is not None:
+            check_aware(self.eta, "/options/eta")
+        if self.expires is not None:
+            check_aware(self.expires, "/options/expires")
+        if self.time_limit is not None or self.soft_time_limit is not None:
+            _check_limits(self.time_limit, self.soft_time_limit)
         if self.headers or self.shadow is not None:
             _check_headers(self.headers, self.shadow)
 
 
 def _check_limits(hard: float | None, soft: float | None) -> None:
     for name, limit in (("time_limit", hard), ("soft_time_limit", soft)):
-        if limit is not None and not 0 < limit < float("inf"):
-            raise InvalidMessage(f"/options/{name}", "must be a number of seconds above 0")
+        if limit is not None and not 0 < limit <= MAX_LIMIT:
+            raise InvalidMessage(f"/options/{name}", "must be a number of seconds above 0, and a year at the most")
     if hard is not None and soft is not None and soft > hard:
         # A worker looks at the hard limit only after the soft one has passed (billiard/pool.py, celery/asynpool.py).
         raise InvalidMessage("/options/soft_time_limit", "must not be longer than time_limit")
@@ -84,46 +112,115 @@ def _check_headers(headers: Mapping[str, Any], shadow: str | None) -> None:
     if shadow is not None:
         check_name(shadow, "/options/shadow")
     check_json(dict(headers), "/options/headers")
-    for name in headers:
-        if name in RESERVED_HEADERS:
+    for name, value in headers.items():
+        if name in RESERVED_HEADERS or name.startswith("_"):
             raise InvalidMessage(f"/options/headers/{name}", "is a header that Celery sets itself; choose another name")
+        _check_plain(value, f"/options/headers/{name}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedTask:
-    """A task message made ready: what the envelope and the ``task-sent`` event are built from."""
+def _check_plain(value: object, pointer: str) -> None:
+    """Check that a value that `check_json` let pass has no typed values: a worker that cannot read a header exits."""
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise InvalidMessage(pointer, f"must be plain JSON, as headers are: {error}") from error
+
+
+class EncodedTask(NamedTuple):
+    """A task message made ready, in pieces of JSON that the envelope and the ``task-sent`` event are put together from.
+
+    `headers` is an object, `announced` the members of one. `body` is serialized and compressed; `content` says how.
+    """
 
     message: TaskMessage
-    headers: dict[str, Any]
+    headers: str
+    announced: str
     body: bytes
+    content: str
 
 
 def encode(message: TaskMessage) -> EncodedTask:
-    """The bytes Celery's own `send_task` would send for the same call, by name only: so `ignore_result` is null."""
-    body = _dumps([list(message.args), dict(message.kwargs), _embed(message) if message.planned else NO_EMBED])
-    headers: dict[str, Any] = {
-        "lang": "py",
-        "task": message.task,
-        "id": message.task_id,
-        "shadow": message.shadow,
-        "eta": message.eta.isoformat() if message.eta else None,
-        "expires": message.expires.isoformat() if message.expires else None,
-        "group": message.group_id,
-        "group_index": message.group_index,
-        "retries": 0,
-        "timelimit": [message.time_limit, message.soft_time_limit],
-        "root_id": message.root_id or message.task_id,
-        "parent_id": message.parent_id,
-        "argsrepr": saferepr(message.args),
-        "kwargsrepr": saferepr(message.kwargs),
-        "origin": message.origin,
-        "ignore_result": message.ignore_result,
-        "replaced_task_nesting": 0,
-        "stamped_headers": message.stamped_headers,
-        "stamps": message.stamps,
-        **message.headers,
-    }
-    return EncodedTask(message=message, headers=headers, body=body.encode())
+    """The bytes Celery's own `send_task` would send for the same call, by name only: so `ignore_result` is null.
+
+    Written out by hand, since `json.dumps` of the whole takes several times as long.
+
+    Raises:
+        InvalidMessage: another serializer than JSON cannot write the arguments.
+    """
+    task, task_id = _quoted(message.task), _quoted(message.task_id)
+    root = task_id if message.root_id is None else _quoted(message.root_id)
+    parent, group, shadow = _text(message.parent_id), _text(message.group_id), _text(message.shadow)
+    eta, expires = _time(message.eta), _time(message.expires)
+    args, kwargs = _shown(message.args, message.argsrepr), _shown(message.kwargs, message.kwargsrepr)
+    body, content, compressed = _packed(message)
+    headers = (
+        f'{{"lang": "py", "task": {task}, "id": {task_id}, "shadow": {shadow}, "eta": {eta}, "expires": {expires}, '
+        f'"group": {group}, "group_index": {_value(message.group_index)}, "retries": {message.retries}, '
+        f'"timelimit": [{_value(message.time_limit)}, {_value(message.soft_time_limit)}], "root_id": {root}, '
+        f'"parent_id": {parent}, "argsrepr": {args}, "kwargsrepr": {kwargs}, "origin": {_quoted(message.origin)}, '
+        f'"ignore_result": {_value(message.ignore_result)}, "replaced_task_nesting": 0, '
+        f'"stamped_headers": {_value(message.stamped_headers)}, "stamps": {_members(message.stamps)}'
+        f"{_more(message.headers)}{compressed}}}"
+    )
+    announced = (
+        f'"uuid": {task_id}, "root_id": {root}, "parent_id": {parent}, "name": {task}, "args": {args}, '
+        f'"kwargs": {kwargs}, "retries": {message.retries}, "eta": {eta}, "expires": {expires}'
+    )
+    return EncodedTask(message=message, headers=headers, announced=announced, body=body, content=content)
+
+
+def _shown(arguments: object, text: str | None) -> str:
+    if text is None:
+        text = saferepr(arguments) if arguments else repr(arguments)
+    return _quoted(text)
+
+
+def _text(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
+
+
+def _time(moment: datetime | None) -> str:
+    return "null" if moment is None else f'"{moment.isoformat()}"'
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else json.dumps(value)
+
+
+def _members(members: Mapping[str, Any]) -> str:
+    return json.dumps(dict(members)) if members else "{}"
+
+
+def _more(members: Mapping[str, Any]) -> str:
+    return f", {json.dumps(dict(members))[1:-1]}" if members else ""
+
+
+def _packed(message: TaskMessage) -> tuple[bytes, str, str]:
+    """The body, what the envelope says of it, and the header of its compression."""
+    if message.serializer is None:
+        embed = _NOTHING_EMBEDDED if _embeds_nothing(message) else json_text(_embed(message))
+        body, content = f"{json_text([message.args, dict(message.kwargs)])[:-1]}, {embed}]".encode(), JSON_CONTENT
+    else:
+        serializer = serializer_named(message.serializer)
+        body = dumps_checked((message.args, dict(message.kwargs), _embed(message)), serializer)
+        content = content_of(serializer.content_type, serializer.content_encoding)
+    if message.compression is None:
+        return body, content, ""
+    compression = compression_named(message.compression)
+    return compression.compress(body), content, f', "compression": "{compression.content_type}"'
+
+
+def content_of(content_type: str, content_encoding: str) -> str:
+    """The members of an envelope that say how its body is to be read."""
+    return f'"content-encoding": {_quoted(content_encoding)}, "content-type": {_quoted(content_type)}'
+
+
+JSON_CONTENT = content_of(JSON.content_type, JSON.content_encoding)
+_NOTHING_EMBEDDED = json_text(NO_EMBED)
+
+
+def _embeds_nothing(message: TaskMessage) -> bool:
+    return message.link is None and message.link_error is None and message.chain is None and message.chord is None
 
 
 def _embed(message: TaskMessage) -> dict[str, Any]:
@@ -133,6 +230,3 @@ def _embed(message: TaskMessage) -> dict[str, Any]:
         "chain": message.chain,
         "chord": message.chord,
     }
-
-
-_dumps = json.JSONEncoder(default=to_typed).encode

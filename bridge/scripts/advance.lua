@@ -1,19 +1,22 @@
 -- Moves tasks forward by news, N in one call. Everything a task does after it was accepted comes through here, so
 -- two watchers are as safe as one, and the sweep and the events cannot disagree.
 --
--- KEYS  live, open, scheduled
+-- KEYS  live, open, scheduled, index
 -- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
 --         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
 --         rest of the update, count of facts and these, count of changes and these
 --       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload,
 --              R is dropped while the task runs
 --       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
--- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task
+-- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task,
+--       -2 not recorded, since a key of the task is not as Petiole writes it: then, for status, what was wrong
 
-local live, open, scheduled = KEYS[1], KEYS[2], KEYS[3]
+-- include feed
+-- include trouble
+local live, open, scheduled, index = unpack(KEYS)
 local prefix, statuses, open_ttl, ended_ttl, live_limit, history_limit = unpack(ARGV, 1, 6)
 statuses = cjson.decode(statuses)
-local UNKNOWN, DROPPED = -1, 0
+local UNKNOWN, DROPPED, BROKEN = -1, 0, -2
 local RECENT = 32 -- updates that are searched for a double of a progress update
 local TIME = 36 -- ,"time":"2026-01-31T12:00:00.000Z"} stands at the end of each update
 
@@ -24,7 +27,8 @@ end
 -- The attempt that the news is about; nil when it is too old to matter.
 local function attempt_of(news, task)
   if news.attempt > 0 then return news.attempt end
-  if statuses[news.status].ends then return task.attempt end
+  local to = statuses[news.status]
+  if to.ends and not to.concluded then return task.attempt end
   local last_news = tonumber(redis.call('ZSCORE', open, news.id) or '0')
   if news.time < last_news + (has(news.flags, 'S') and 1 or 0) then return nil end
   if news.status == 'retrying' then
@@ -83,13 +87,14 @@ end
 local function append(news, record, history, update)
   local seq = redis.call('HINCRBY', record, 'seq', 1)
   if redis.call('RPUSH', history, update) > tonumber(history_limit) then redis.call('LPOP', history) end
-  redis.call('XADD', live, 'MAXLEN', '~', live_limit, '*', 'i', news.id, 's', seq, 'u', update)
+  feed(live, live_limit, record, news.id, seq, update)
   return seq
 end
 
 local function adopt(news, record)
   redis.call('HSET', record, 'status', 'submitted', 'attempt', 1, 'seq', 0, 'adopted', 1)
   redis.call('DEL', prefix .. 'history:' .. news.id)
+  redis.call('ZADD', index, news.time, news.id)
 end
 
 local function state_of(record)
@@ -124,16 +129,28 @@ local function advance(news)
   return { seq, attempt, news.status }
 end
 
+-- What is wrong with the keys of one task must not keep the news of all others from being recorded. The second value
+-- is an error of the server, which ends the call.
+local function advance_alone(news)
+  local done, outcome = pcall(advance, news)
+  if done then return outcome end
+  local said, error = trouble(outcome)
+  if error then return nil, error end
+  return { BROKEN, 0, said }
+end
+
 local reply, at = {}, 7
 while at <= #ARGV do
   local id, status, attempt, time, flags, list, rest, count = unpack(ARGV, at, at + 7)
   local facts_end = at + 7 + tonumber(count)
   local changes_end = facts_end + 1 + tonumber(ARGV[facts_end + 1])
-  reply[#reply + 1] = advance({
+  local outcome, error = advance_alone({
     id = id, progress = status == '', status = status == '' and 'running' or status,
     attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, rest = rest,
     facts = { unpack(ARGV, at + 8, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
   })
+  if error then return error end
+  reply[#reply + 1] = outcome
   at = changes_end + 1
 end
 return reply

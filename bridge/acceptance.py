@@ -1,0 +1,214 @@
+"""Acceptance: a task made ready for `accept.lua`, the call of that script, and what its answers mean."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bridge.errors import (
+    BrokerUnavailable,
+    DuplicateTask,
+    InvalidMessage,
+    PetioleError,
+    QueueSaturated,
+    UnreadableBytes,
+)
+from bridge.naming import broker_keys
+from bridge.protocol.clock import iso, milliseconds
+from bridge.protocol.compact import compact
+from bridge.protocol.envelope import seal_task
+from bridge.protocol.events import Sender, seal_task_sent, task_sent
+from bridge.protocol.keys import Keys
+from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.news import first_update, submitted_update
+from bridge.protocol.route import Route
+from bridge.protocol.state import Status
+from bridge.redis import Arg, Command, Redis, Script
+from bridge.settings import BridgeSettings
+
+_ACCEPTED, _TAKEN, _SATURATED, _NO_LIST = 1, 0, -1, -2
+_NOT_RECORDED = ""
+NOW = 0
+"""Held until 0: not held at all."""
+
+
+class Submission(NamedTuple):
+    """A task message, where it goes, and what is recorded of it beside Celery's own fields, if anything is."""
+
+    message: TaskMessage
+    route: Route
+    tags: Sequence[str] = ()
+    facts: Mapping[str, str | int] = MappingProxyType({})
+    record: bool = True
+    reply_to: str | None = None
+    """The publisher's own when it is None."""
+
+
+class Entry(NamedTuple):
+    """A submission made ready: its ``task-sent`` event, and the part of `accept.lua`'s arguments that is its own."""
+
+    task_id: str
+    nonce: str
+    route: Route
+    sent: str
+    args: tuple[Arg, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who publishes, and where its clock and its ids come from. `clock` gives seconds, `new_id` a fresh UUID."""
+
+    sender: Sender
+    reply_to: str
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+class Acceptance:
+    """Has tasks accepted: each is queued *and* recorded, or neither."""
+
+    def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._identity = identity
+        self._keys = Keys(settings.prefix)
+        self.names = broker_keys(redis)
+        self._script = Script("accept")
+        self._lamport = itertools.count(1)
+
+    def ready(self, submission: Submission) -> Entry:
+        """Make a task ready.
+
+        Raises:
+            InvalidMessage: the message is too large, or cannot be written, or its queue is a key of Petiole's.
+        """
+        message, route, identity = submission.message, submission.route, self._identity
+        self._check_queue(route.queue)
+        now = identity.clock()
+        now_ms = int(now * 1000)
+        encoded = encode(message)
+        expires_ms = milliseconds(message.expires) - now_ms if message.expires else None
+        delivery_tag = identity.new_id()
+        reply_to = identity.reply_to if submission.reply_to is None else submission.reply_to
+        sealed = seal_task(encoded, route, delivery_tag=delivery_tag, reply_to=reply_to, expires_ms=expires_ms)
+        if len(sealed) > self._settings.max_message_bytes:
+            raise InvalidMessage("", f"is {len(sealed)} bytes; the limit is {self._settings.max_message_bytes}")
+        sent = task_sent(encoded, route.queue, identity.sender, clock=next(self._lamport), timestamp=now)
+        if not submission.record:
+            return Entry(message.task_id, _NOT_RECORDED, route, sent, (NOW, sealed, b"", b"", "", "", "", 0))
+        first, second, due = self._updates(message, now_ms)
+        more = _more(submission)
+        args = (due, sealed, first, second, message.task, route.queue, now_ms, len(more), *more)
+        return Entry(message.task_id, delivery_tag[:8], route, sent, args)
+
+    def _check_queue(self, queue: str) -> None:
+        if self.names.key(queue).startswith(self._settings.prefix):
+            own = self.names.name(self._settings.prefix)
+            raise InvalidMessage("/options/queue", f"must not start with {own!r}, as Petiole's own keys do")
+        if self.names.separator in queue:
+            raise InvalidMessage(
+                "/options/queue", f"must not have {self.names.separator!r} in it: workers split names there"
+            )
+
+    def _updates(self, message: TaskMessage, now_ms: int) -> tuple[bytes, bytes, int]:
+        """The first update, the second of a task that is held here, and until when it is (ms)."""
+        if message.eta is None:
+            return submitted_update(now_ms), b"", NOW
+        eta_ms = milliseconds(message.eta)
+        details = {"eta": iso(eta_ms)}
+        first = first_update(Status.SUBMITTED, now_ms, details)
+        if eta_ms - now_ms <= self._settings.hold_after * 1000:
+            return first, b"", NOW
+        return first, first_update(Status.SCHEDULED, now_ms, details), eta_ms
+
+    async def accept(self, entries: Sequence[Entry], *, after: Sequence[Command] = ()) -> Sequence[PetioleError | None]:
+        """One call of the script; why each of the tasks was refused, None where it was accepted.
+
+        What the tasks need to be there goes in front of them: `after` these commands, in the same round trip.
+
+        When the connection breaks before the answer the call is made once more for what is recorded, which is safe
+        since each such entry has a nonce. A server that does not answer in time is not asked again.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer; which tasks were queued is unknown.
+        """
+        try:
+            return await self._run(entries, after)
+        except BrokerUnavailable as error:
+            recorded = [entry for entry in entries if entry.nonce]
+            if isinstance(error.__cause__, TimeoutError) or not recorded:
+                raise
+            refusals = iter(await self._run(recorded, after))
+            return [next(refusals) if entry.nonce else error for entry in entries]
+
+    async def _run(self, entries: Sequence[Entry], after: Sequence[Command]) -> Sequence[PetioleError | None]:
+        keys, args = self._script_call(entries)
+        outcomes: Sequence[int] = await self._redis.run(self._script, keys, args, after=after)
+        if outcomes.count(_ACCEPTED) < len(entries):
+            await self._announce(
+                [entry for entry, outcome in zip(entries, outcomes, strict=True) if outcome == _ACCEPTED]
+            )
+        return [
+            None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
+            for entry, outcome in zip(entries, outcomes, strict=True)
+        ]
+
+    async def _announce(self, accepted: Sequence[Entry]) -> None:
+        """Publish what the script did not, since not all that it was given was accepted."""
+        if accepted:
+            with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
+                await self._redis.execute("PUBLISH", *self._sent(accepted))
+
+    def _sent(self, entries: Sequence[Entry]) -> tuple[str, bytes]:
+        """Channel and message of what is told of tasks that were accepted."""
+        sender, tag = self._identity.sender, self._identity.new_id()
+        event_type, message = seal_task_sent([entry.sent for entry in entries], sender, delivery_tag=tag)
+        return self.names.event_channel(event_type), message
+
+    def _refusal(self, entry: Entry, outcome: int) -> PetioleError:
+        if outcome == _TAKEN:
+            return DuplicateTask(entry.task_id)
+        if outcome == _SATURATED:
+            return QueueSaturated(entry.route.queue, self._settings.max_queue_depth)
+        if outcome == _NO_LIST:
+            return InvalidMessage("/options/queue", f"{entry.route.queue!r} is a key of another kind in Redis")
+        return UnreadableBytes(f"A key of the task {entry.task_id!r} is of another kind in Redis. It was not queued.")
+
+    def _script_call(self, entries: Sequence[Entry]) -> tuple[list[str], list[Arg]]:
+        keys = [self._keys.live, self._keys.open, self._keys.scheduled, self._keys.queues, self._keys.index]
+        settings = self._settings
+        args: list[Arg] = [
+            settings.prefix,
+            int(self._identity.clock() * 1000),
+            settings.open_ttl,
+            settings.live_limit,
+            settings.max_queue_depth,
+            len(self.names.steps),
+            *self._sent(entries),
+        ]
+        numbers: dict[str, int] = {}
+        for entry in entries:
+            route = entry.route
+            if route.queue not in numbers:
+                numbers[route.queue] = len(numbers) + 1
+                keys.extend(self.names.lists(route.queue))
+            step = self.names.step_of(route.priority) + 1
+            args += (entry.task_id, entry.nonce, numbers[route.queue], step, *entry.args)
+        return keys, args
+
+
+def _more(submission: Submission) -> list[Arg]:
+    """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
+    message, route = submission.message, submission.route
+    more: list[Arg] = []
+    for fact in submission.facts.items():
+        more += fact
+    if route.priority:
+        more += ("priority", route.priority)
+    if submission.tags:
+        more += ("tags", compact(list(submission.tags)))
+    if message.eta:
+        more += ("eta", milliseconds(message.eta))
+    return more

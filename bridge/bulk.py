@@ -1,0 +1,83 @@
+"""Many tasks at once: whole batches, each in one round trip, the next one made ready while Redis works."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from bridge.acceptance import Entry
+from bridge.errors import BrokerUnavailable, PetioleError
+
+Item = TypeVar("Item")
+Outcome = str | PetioleError
+"""The id of a task that was accepted, or why it was not."""
+Ready = Callable[[Item], Awaitable[Entry]]
+Accept = Callable[[Sequence[Entry]], Awaitable[Sequence[PetioleError | None]]]
+AT_A_STRETCH = 32
+"""Items made ready before others have their turn, among them the batch before, which takes some turns to be sent."""
+
+
+async def submit_all(
+    items: Iterable[Item] | AsyncIterable[Item], ready: Ready[Item], accept: Accept, *, size: int
+) -> list[Outcome]:
+    """Make every item ready and have it accepted, `size` in a round trip; outcomes in the order of the items.
+
+    Batches do not overtake each other. What is refused does not keep the others back. Once Redis has not answered, the
+    rest is refused without asking it.
+    """
+    outcomes: list[Outcome] = []
+    away: BrokerUnavailable | None = None
+    on_its_way: asyncio.Task[list[Outcome]] | None = None
+    try:
+        async for batch in _batches(items, size):
+            made = [away] * len(batch) if away else await _all_made(batch, ready)
+            if on_its_way:
+                settled = await on_its_way
+                outcomes += settled
+                away = away or next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+            on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
+        return outcomes + (await on_its_way if on_its_way else [])
+    finally:
+        if on_its_way:
+            on_its_way.cancel()
+            await asyncio.wait([on_its_way])
+
+
+async def _batches(items: Iterable[Item] | AsyncIterable[Item], size: int) -> AsyncIterator[list[Item]]:
+    if isinstance(items, Iterable):
+        rest = iter(items)
+        while batch := list(islice(rest, size)):
+            yield batch
+        return
+    batch = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _all_made(batch: Sequence[Item], ready: Ready[Item]) -> list[Entry | PetioleError]:
+    made: list[Entry | PetioleError] = []
+    for at in range(0, len(batch), AT_A_STRETCH):
+        made += [await _made(item, ready) for item in batch[at : at + AT_A_STRETCH]]
+        await asyncio.sleep(0)
+    return made
+
+
+async def _made(item: Item, ready: Ready[Item]) -> Entry | PetioleError:
+    try:
+        return await ready(item)
+    except PetioleError as error:
+        return error
+
+
+async def _settled(made: Sequence[Entry | PetioleError], accept: Accept) -> list[Outcome]:
+    entries = [one for one in made if isinstance(one, Entry)]
+    try:
+        refusals = iter(await accept(entries) if entries else ())
+    except PetioleError as error:
+        refusals = iter([error] * len(entries))
+    return [(next(refusals) or one.task_id) if isinstance(one, Entry) else one for one in made]

@@ -1,0 +1,91 @@
+"""What a caller asks for: a task, what to call it with, and options by the names of Celery's `send_task`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypedDict, cast
+
+from bridge.protocol.embed import Links
+from bridge.protocol.signature import Canvas, Signature
+
+
+class SubmitOptions(TypedDict, total=False):
+    """The keyword arguments of `submit`. Durations are seconds, times are aware; None is as good as not given.
+
+    In the place of a `queue`, the `exchange` and `routing_key` that lead to one may be given. `priority` is 0 (served
+    first) to 9 (served last). Of `countdown` and `eta` one may be given; `expires` is a time or a number of seconds
+    from now. `serializer` and `compression` go by Kombu's names. `link` and `link_error` are one
+    signature or several, `chord` is the body of the chord that the task is a part of. `stamps` are headers that stay
+    with the task when it is retried; `stamped_headers` gives their order, if it matters. `argsrepr` and `kwargsrepr`
+    are shown by Flower in the place of the arguments. Without `record` nothing is written but Celery's own keys.
+    """
+
+    queue: str | None
+    exchange: str | None
+    routing_key: str | None
+    priority: int | None
+    countdown: float | None
+    eta: datetime | None
+    expires: datetime | float | None
+    time_limit: float | None
+    soft_time_limit: float | None
+    task_id: str | None
+    serializer: str | None
+    compression: str | None
+    ignore_result: bool | None
+    shadow: str | None
+    headers: Mapping[str, Any] | None
+    stamps: Mapping[str, Any] | None
+    stamped_headers: Sequence[str] | None
+    link: Links
+    link_error: Links
+    chord: Canvas | None
+    root_id: str | None
+    parent_id: str | None
+    group_id: str | None
+    group_index: int | None
+    retries: int | None
+    reply_to: str | None
+    correlation_id: str | None
+    argsrepr: str | None
+    kwargsrepr: str | None
+    tags: Sequence[str] | None
+    record: bool | None
+
+
+class Call(NamedTuple):
+    """One task to submit: its name, what to call it with, and its options."""
+
+    task: str
+    args: Sequence[Any] | None = ()
+    kwargs: Mapping[str, Any] | None = None
+    options: SubmitOptions = SubmitOptions()
+
+
+Asked = Call | Signature | tuple[Any, ...]
+"""What can be submitted among many."""
+
+
+def call_of(asked: Asked) -> Call:
+    """The call that a tuple of its parts, or a signature of one task, is.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(asked, Call):
+        return asked
+    if isinstance(asked, Signature):
+        return Call(asked.task, asked.args, asked.kwargs, _of_a_submit(asked.options))
+    if not isinstance(asked, tuple):
+        raise TypeError(
+            f"a {type(asked).__name__} cannot be submitted; give a Call, a tuple of its parts, or a signature"
+        )
+    return Call(*asked)
+
+
+def _of_a_submit(options: Mapping[str, Any]) -> SubmitOptions:
+    """The options of a signature, in which stamps stand beside the others."""
+    if "stamped_headers" not in options:
+        return cast("SubmitOptions", options)
+    names = options["stamped_headers"]
+    rest = {name: value for name, value in options.items() if name not in names}
+    return cast("SubmitOptions", {**rest, "stamps": {name: options[name] for name in names}})

@@ -1,0 +1,146 @@
+"""Serializers of messages and results, by Kombu's names and content types (kombu/serialization.py).
+
+JSON is always there, YAML and MessagePack when ``PyYAML`` and ``msgpack`` are installed, others once they are
+registered.
+Pickle never is: whoever reads a pickle runs what it names.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
+from bridge.protocol.typed import to_typed
+
+PICKLE = ("pickle", "application/x-python-serialize")
+json_text = json.JSONEncoder(default=to_typed).encode
+"""The JSON that Kombu writes: separators, escapes and typed values as there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serializer:
+    """How values become bytes and are read again, by a name, and by the content type under which workers accept it.
+
+    `dumps` gives text or bytes and raises what it likes for a value it cannot write; `loads` takes the bytes of
+    either, and must be safe to give bytes from anywhere. A `content_encoding` of ``binary`` says the bytes are no text.
+    """
+
+    name: str
+    content_type: str
+    content_encoding: str = "utf-8"
+    dumps: Callable[[Any], str | bytes]
+    loads: Callable[[bytes], Any]
+
+
+def _yaml() -> Serializer:
+    package: Any = import_module("yaml")
+    return Serializer(name="yaml", content_type="application/x-yaml", dumps=package.safe_dump, loads=package.safe_load)
+
+
+def _msgpack() -> Serializer:
+    package: Any = import_module("msgpack")
+    return Serializer(
+        name="msgpack",
+        content_type="application/x-msgpack",
+        content_encoding="binary",
+        dumps=lambda value: package.packb(value, use_bin_type=True),
+        loads=lambda data: package.unpackb(data, raw=False),
+    )
+
+
+JSON = Serializer(name="json", content_type="application/json", dumps=json_text, loads=json.loads)
+_MAKE: dict[str, Callable[[], Serializer]] = {"json": lambda: JSON, "yaml": _yaml, "msgpack": _msgpack}
+_REGISTERED: dict[str, Serializer] = {}
+
+
+def register_serializer(serializer: Serializer) -> None:
+    """Make a serializer of your own known in this process, for messages and for results that no other can read.
+
+    Registering a name again replaces the one before.
+
+    Raises:
+        InvalidSettings: the name or content type is taken by one that is built in, or it is pickle's.
+    """
+    if serializer.name in PICKLE or serializer.content_type in PICKLE:
+        raise InvalidSettings("Pickle cannot be registered: whoever reads a pickle runs what it names. Use JSON.")
+    if serializer.name in _MAKE:
+        raise InvalidSettings(f"{serializer.name!r} is built in. Choose another name for your own serializer.")
+    _REGISTERED[serializer.name] = serializer
+
+
+@cache
+def _made(name: str) -> Serializer:
+    return _MAKE[name]()
+
+
+def serializer_named(name: str, pointer: str = "/options/serializer") -> Serializer:
+    """A serializer by its name.
+
+    Raises:
+        InvalidMessage: none of that name is known, or its package is not installed.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name not in _MAKE:
+        known = ", ".join((*_MAKE, *_REGISTERED))
+        raise InvalidMessage(pointer, f"{name!r} is not known here; there are {known}, see register_serializer")
+    try:
+        return _made(name)
+    except ImportError as error:
+        raise InvalidMessage(pointer, f"{name!r} needs a package that is not installed: {error}") from error
+
+
+def dumps_checked(value: Any, serializer: Serializer) -> bytes:
+    """The bytes of `value`, read again once here: what cannot be read a worker would drop without a word.
+
+    Raises:
+        InvalidMessage: the serializer cannot write it, or cannot read what it wrote.
+    """
+    try:
+        written = serializer.dumps(value)
+        data = written.encode() if isinstance(written, str) else bytes(written)
+        args, kwargs, embed = serializer.loads(data)
+        if not (isinstance(args, list | tuple) and isinstance(kwargs, dict) and isinstance(embed, dict)):
+            raise TypeError("what was written is read as something else")
+    except Exception as error:  # each serializer has errors of its own
+        reason = f"{serializer.name} cannot write these arguments: {error}"
+        raise InvalidMessage("/options/serializer", reason) from error
+    return data
+
+
+def loads_any(data: bytes) -> Any:
+    """A mapping that is not empty, in whichever serialization: stored results do not say which one they are in.
+
+    JSON and MessagePack are told by their first byte. What is not JSON is given in the terms of JSON, with typed values
+    as Kombu's JSON has them, so that nobody needs to ask what it was.
+
+    Raises:
+        UnreadableBytes: no serializer here can read it; the sentence says what may help.
+    """
+    if data[:1] == b"{":
+        return JSON.loads(data)
+    if data[:1] == b"\x80" and data[1:2] in _PICKLES:
+        raise UnreadableBytes("it is a pickle, which is never read here: set the workers' result_serializer to 'json'")
+    read = [loaded for name in _likely(data) if (loaded := _tried(name, data)) is not None]
+    if not read:
+        raise UnreadableBytes("no serializer here can read it: install the package of the workers' result_serializer")
+    return read[0]
+
+
+_PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
+"""Protocols of pickle, after its mark; in MessagePack the mark is an empty mapping, which nothing follows."""
+
+
+def _likely(data: bytes) -> tuple[str, ...]:
+    is_packed = b"\x80" < data[:1] < b"\x90" or data[:1] in (b"\xde", b"\xdf")
+    return ("msgpack",) if is_packed else (*_REGISTERED, "yaml")
+
+
+def _tried(name: str, data: bytes) -> Any:
+    try:
+        return json.loads(json_text(serializer_named(name).loads(data)))
+    except Exception:  # each serializer has errors of its own
+        return None
