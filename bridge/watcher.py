@@ -4,21 +4,27 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
-from bridge.errors import BrokerUnavailable, InvalidMessage, PetioleError, UnreadableBytes
+from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
 from bridge.event_receiver import EventReceiver
+from bridge.ids import Ids
 from bridge.inbox import Inbox, Letter
+from bridge.lost_tasks import Search
+from bridge.mailbox import Mailbox
 from bridge.protocol.attempts import EventSequence, Recent, ResultCounter
 from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_events
 from bridge.protocol.news import News
-from bridge.protocol.result import news_of_meta, read_meta
 from bridge.protocol.state import ENDS, Status
-from bridge.protocol.values import check_task_id
-from bridge.redis import Published
+from bridge.queues import Queues
+from bridge.redis import Published, Redis
 from bridge.result_backend import ResultBackend
+from bridge.revokes import Revokes
 from bridge.signs_of_life import SignsOfLife
 from bridge.status_store import Advanced, StatusStore
+from bridge.sweep import Sweep, is_usable
+from bridge.whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 0.5
@@ -31,29 +37,50 @@ HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
 """Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
 
 
-class Watcher:
-    """Follows all tasks of one broker and one result backend. `clock_ms` gives milliseconds since 1970."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What a watcher hears, reads and moves: one broker and one result backend."""
 
-    def __init__(
-        self,
-        store: StatusStore,
-        backend: ResultBackend,
-        events: EventReceiver,
-        signs: SignsOfLife,
-        clock_ms: Callable[[], int],
-    ) -> None:
-        self._store = store
-        self._backend = backend
-        self._events = events
-        self._signs = signs
+    store: StatusStore
+    backend: ResultBackend
+    events: EventReceiver
+    signs: SignsOfLife
+    mailbox: Mailbox
+    search: Search
+
+    @classmethod
+    def of(cls, redis: Redis, store: StatusStore, backend: ResultBackend, name: str) -> Self:
+        """The installation that `redis` is the broker of; `name` is the watcher's own."""
+        mailbox = Mailbox(redis, Ids().new)
+        return cls(
+            store=store,
+            backend=backend,
+            events=EventReceiver(redis),
+            signs=SignsOfLife(redis, store.settings, name),
+            mailbox=mailbox,
+            search=Search(store, Whereabouts(redis), mailbox, Queues(redis, store.settings)),
+        )
+
+
+class Watcher:
+    """Follows all tasks of an installation. `clock_ms` gives milliseconds since 1970."""
+
+    def __init__(self, site: Installation, clock_ms: Callable[[], int]) -> None:
+        self._store = site.store
+        self._backend = site.backend
+        self._events = site.events
+        self._signs = site.signs
         self._clock_ms = clock_ms
-        self._settings = store.settings
-        self._inbox = Inbox(store, clock_ms, self._answered)
+        self._settings = site.store.settings
+        self._sweep = Sweep(site.store, site.backend, site.search, clock_ms)
+        self._revokes = Revokes(site.store, site.mailbox)
+        self._inbox = Inbox(site.store, clock_ms, self._answered)
         self._sequence, self._counter = EventSequence(), ResultCounter()
         self._hints: Recent[News] = Recent()
         self._strangers: Recent[bool] = Recent()
         self._ended: Recent[bool] = Recent()
         self._missed = asyncio.Event()
+        self._listening_since = clock_ms()
 
     def __repr__(self) -> str:
         return f"<Watcher {self._inbox!r} hints={len(self._hints)}>"
@@ -68,32 +95,23 @@ class Watcher:
             group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
             group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
             group.create_task(self._for_ever(self._sweep_when_missed, 0), name="missed")
+            group.create_task(self._for_ever(self._revokes.repeat_when_due, 0), name="revokes")
             group.create_task(self._for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
 
     async def sweep(self) -> int:
-        """Compare every open task with the result backend; how many moved.
+        """Compare every open task with the result backend, and look for lost ones; how many moved.
 
         Raises:
             BrokerUnavailable: Redis or the backend does not answer.
         """
-        moved = 0
-        async for page in self._store.open_tasks():
-            moved += await self._compare(page)
-        life_ms = self._settings.open_ttl * 1000
-        await self._store.forget_open(self._clock_ms() - life_ms)
+        moved = await self._sweep.all_open()
+        moved += await self._sweep.declare_lost(self._listening_since)
         await self._signs.forget_old(self._clock_ms())
         return moved
 
     async def release_due(self) -> int:
         """Hand held tasks whose time has come to their queues; how many."""
         return await self._store.release_due(self._clock_ms())
-
-    async def _compare(self, task_ids: list[str], *, adopts: bool = False) -> int:
-        at_ms = self._clock_ms()
-        stored = await self._backend.stored(task_ids)
-        news = [found for value in stored if value and (found := self._read_stored(value, at_ms))]
-        outcomes = await self._store.advance([replace(one, adopts=adopts, swept=True) for one in news]) if news else []
-        return sum(outcome.seq > 0 for outcome in outcomes)
 
     async def _for_ever(self, step: Callable[[], Awaitable[object]], pause: float) -> None:
         while True:
@@ -119,7 +137,9 @@ class Watcher:
 
     async def _hear(self, message: Published, heard: Callable[[bytes], Awaitable[None]]) -> None:
         if message.begins:
+            self._listening_since = self._clock_ms()
             self._missed.set()
+            self._revokes.missed()
             return
         try:
             await heard(message.data)
@@ -131,6 +151,7 @@ class Watcher:
         for event in read_events(data):
             if event["type"] in WORKER_EVENTS:
                 self._signs.heard(event, at_ms)
+                self._revokes.heard(event)
             else:
                 await self._take(self._sequence.feed(event, at_ms), at_ms)
 
@@ -145,7 +166,7 @@ class Watcher:
             except UnreadableBytes as error:  # the others that came with it are good
                 logger.warning("passed over an event: %s", error)
                 continue
-            if news is not None and _is_usable(news.task_id):
+            if news is not None and is_usable(news.task_id):
                 await self._tell(replace(news, adopts=self._settings.adopt))
 
     async def _tell(self, news: News) -> None:
@@ -155,23 +176,12 @@ class Watcher:
             self._hints[news.task_id] = news
 
     async def _heard_result(self, data: bytes) -> None:
-        news = self._read_result(data, self._clock_ms(), counter=self._counter)
+        at_ms = self._clock_ms()
+        news = self._sweep.read(data, at_ms, self._counter.current)
+        if news and news.final:  # it says no attempt; what is held back of the one that has ended does
+            await self._take(self._sequence.release(news.task_id, at_ms), at_ms)
         if news:
             await self._inbox.put(Letter(news=news, counter=self._counter))
-
-    def _read_result(self, value: bytes, at_ms: int, counter: ResultCounter | None = None) -> News | None:
-        meta = read_meta(value)
-        if not _is_usable(meta.task_id):
-            return None
-        attempt = counter.current(meta.task_id) if counter else 0
-        return news_of_meta(meta, at_ms=at_ms, attempt=attempt, inline_limit=self._settings.result_inline_bytes)
-
-    def _read_stored(self, value: bytes, at_ms: int) -> News | None:
-        try:
-            return self._read_result(value, at_ms)
-        except UnreadableBytes as error:  # one such value must not keep all others from being read
-            logger.warning("passed over a stored result: %s", error)
-            return None
 
     def _answered(self, letter: Letter, outcome: Advanced) -> None:
         task_id = letter.news.task_id
@@ -186,7 +196,7 @@ class Watcher:
         if not hints:
             return
         try:
-            await self._compare(list(hints), adopts=self._settings.adopt)
+            await self._sweep.compare(list(hints), adopts=self._settings.adopt)
             await self._store.advance(list(hints.values()))  # changes only tasks that store no result
         except BrokerUnavailable:
             self._hints.update(hints)
@@ -199,7 +209,7 @@ class Watcher:
         strangers = list(self._strangers)
         self._strangers.clear()
         try:
-            await self._compare(strangers, adopts=True)
+            await self._sweep.compare(strangers, adopts=True)
         except BrokerUnavailable:
             self._strangers.update(dict.fromkeys(strangers, True))
             raise
@@ -216,12 +226,3 @@ class Watcher:
 
     async def _give_sign(self) -> None:
         await self._signs.give(self._clock_ms(), self._inbox.lag_ms)
-
-
-def _is_usable(task_id: str) -> bool:
-    """Ids that Petiole would not accept are not adopted either: they could not stand in a URL."""
-    try:
-        check_task_id(task_id, "")
-    except InvalidMessage:
-        return False
-    return True

@@ -11,6 +11,7 @@ from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import Status
 
 Value = TypeVar("Value")
+Event = dict[str, Any]
 LIMIT = 50_000
 """Tasks that one source remembers; the ones least heard of go first."""
 HOLD_MS = 2_000
@@ -32,52 +33,94 @@ class Recent(OrderedDict[str, Value], Generic[Value]):
             self.popitem(last=False)
 
 
+class _Course:
+    """How far the events of one task have come. `held` are of the next attempt, before this one was put down."""
+
+    __slots__ = ("attempt", "held", "since", "started")
+
+    def __init__(self) -> None:
+        self.attempt = UNKNOWN_ATTEMPT
+        self.started = False
+        self.held: list[Event] = []
+        self.since = 0
+
+    def is_early(self, event: Event) -> bool:
+        """Whether the event is of a next attempt: one that was received, or a second start while one is held."""
+        if event["type"] == "task-received":
+            return UNKNOWN_ATTEMPT < self.attempt < _received_attempt(event)
+        return event["type"] == "task-started" and self.started and bool(self.held)
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether the next attempt has started, so that an end is of that one."""
+        return any(event["type"] == "task-started" for event in self.held)
+
+    def number(self, event: Event) -> int:
+        """The attempt that an event is about which is not early; what it says is taken note of."""
+        kind, attempt = event["type"], self.attempt
+        if kind == "task-received":
+            self.attempt, self.started = _received_attempt(event), False
+            return self.attempt
+        if kind == "task-started":
+            self.started = True
+        elif kind == "task-retried" and attempt:
+            self.attempt, self.started = attempt + 1, False
+        return attempt
+
+
 class EventSequence:
     """Numbers task events, and puts right the one order that workers get wrong.
 
-    A task sends its own retry before it ends, so ``task-received`` of the next attempt may come before
-    ``task-retried`` of this one. It is held until that has come, `HOLD_MS` at the most.
+    A task sends its own retry before it ends, so the next attempt may be received, and without a pause between them
+    start, before ``task-retried`` of this one. What came early is held until that has come, `HOLD_MS` at the most.
     """
 
-    def __init__(self) -> None:
-        self._attempts: Recent[int] = Recent()
-        self._held: Recent[tuple[int, dict[str, Any]]] = Recent()
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._courses: Recent[_Course] = Recent(limit)
+        self._holding: set[str] = set()
 
-    def feed(self, event: dict[str, Any], now_ms: int) -> list[tuple[dict[str, Any], int]]:
+    def feed(self, event: Event, now_ms: int) -> list[tuple[Event, int]]:
         """The events to read now, each with the number of its attempt or `UNKNOWN_ATTEMPT`."""
-        task_id, kind = str(event.get("uuid")), event["type"]
-        attempt = self._attempts.get(task_id, UNKNOWN_ATTEMPT)
-        if kind == "task-received":
-            received = _received_attempt(event)
-            if UNKNOWN_ATTEMPT < attempt < received:
-                self._held[task_id] = (now_ms, event)
-                return []
-            self._attempts[task_id] = attempt = received
-        elif kind == "task-retried" and attempt:
-            self._attempts[task_id] = attempt + 1
-        elif kind in _ENDS:
-            self._attempts.pop(task_id, None)
-        return [(event, attempt), *self._release(task_id, now_ms)]
-
-    def _release(self, task_id: str, now_ms: int) -> list[tuple[dict[str, Any], int]]:
-        held = self._held.get(task_id)
-        if held is None or _received_attempt(held[1]) > self._attempts.get(task_id, UNKNOWN_ATTEMPT):
+        task_id = str(event.get("uuid"))
+        course = self._courses.get(task_id) or _Course()
+        if course.is_early(event):
+            course.since = course.since if course.held else now_ms
+            course.held.append(event)
+            self._holding.add(task_id)
             return []
-        del self._held[task_id]
-        return self.feed(held[1], now_ms)
+        if event["type"] in _ENDS:
+            ahead = self.release(task_id, now_ms) if course.runs_ahead else []
+            self._courses.pop(task_id, None)
+            self._holding.discard(task_id)
+            return [*ahead, (event, course.attempt)]
+        numbered = [(event, course.number(event))]
+        if course.attempt:
+            self._courses[task_id] = course
+        return numbered + self._feed_again(task_id, now_ms) if event["type"] == "task-retried" else numbered
 
-    def overdue(self, now_ms: int) -> list[tuple[dict[str, Any], int]]:
+    def _feed_again(self, task_id: str, now_ms: int) -> list[tuple[Event, int]]:
+        self._holding.discard(task_id)
+        if (course := self._courses.get(task_id)) is None:
+            return []
+        held, course.held = course.held, []
+        return [pair for event in held for pair in self.feed(event, now_ms)]
+
+    def release(self, task_id: str, now_ms: int) -> list[tuple[Event, int]]:
+        """The events of a task that are held, to be read now since the one before them is not waited for any more."""
+        if task_id not in self._holding:
+            return []
+        if course := self._courses.get(task_id):
+            course.attempt = UNKNOWN_ATTEMPT
+        return self._feed_again(task_id, now_ms)
+
+    def overdue(self, now_ms: int) -> list[tuple[Event, int]]:
         """The events that have waited long enough: the one before them was lost."""
-        late = [task_id for task_id, (since, _) in self._held.items() if now_ms - since >= HOLD_MS]
-        events = []
-        for task_id in late:
-            _, event = self._held.pop(task_id)
-            self._attempts.pop(task_id, None)
-            events += self.feed(event, now_ms)
-        return events
+        held = {task_id: self._courses.get(task_id) for task_id in self._holding}
+        late = [task_id for task_id, one in held.items() if one is None or now_ms - one.since >= HOLD_MS]
+        return [pair for task_id in late for pair in self.release(task_id, now_ms)]
 
 
-def _received_attempt(event: dict[str, Any]) -> int:
+def _received_attempt(event: Event) -> int:
     retries = event.get("retries")
     return retries + 1 if isinstance(retries, int) else 1
 

@@ -5,6 +5,7 @@ The rules of the table:
 1. A task moves forward only: to a later attempt, or to a higher rank within its attempt.
 2. Ended tasks stay ended.
 3. Any open status may end at once, since news in between can be lost.
+4. "Lost" is concluded from silence, and so is overruled by any news since the moment it was concluded from.
 """
 
 import json
@@ -38,6 +39,8 @@ class Row:
     """Field of the record that holds when the status was reached; empty for none."""
     celery_state: str
     """Celery's word, as AsyncResult and Flower show it."""
+    concluded: bool = False
+    """Nobody says it of a task; the watcher concludes it from what nobody says."""
 
 
 _END = 5
@@ -53,12 +56,15 @@ TABLE: dict[Status, Row] = {
     Status.CANCELLED: Row(rank=_END, stamps="finished_at", celery_state="REVOKED"),
     Status.EXPIRED: Row(rank=_END, stamps="finished_at", celery_state="REVOKED"),
     Status.REJECTED: Row(rank=_END, stamps="finished_at", celery_state="REJECTED"),
-    Status.LOST: Row(rank=_END, stamps="finished_at", celery_state="PENDING"),
+    Status.LOST: Row(rank=_END, stamps="finished_at", celery_state="PENDING", concluded=True),
 }
 
 ENDS = frozenset(status for status, row in TABLE.items() if row.rank == _END)
 
 TABLE_FOR_SCRIPTS = json.dumps(
-    {status: {"rank": row.rank, "ends": status in ENDS, "stamps": row.stamps} for status, row in TABLE.items()}
+    {
+        status: {"rank": row.rank, "ends": status in ENDS, "stamps": row.stamps, "concluded": row.concluded}
+        for status, row in TABLE.items()
+    }
 )
 """The same table as JSON, handed to ``advance.lua``, so that it is written once."""
