@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import Celery
 
+from workers.catalog import announce
 from workers.celeryconfig import configuration
 from workers.settings import WorkerSettings
 
@@ -17,3 +18,4 @@ def _configuration_from_environment() -> dict[str, Any]:
 # A function given as defaults is called when Celery first needs its configuration: as late as config_from_object("…"),
 # but without a module that reads the environment when imported. Celery's own CELERY_CONFIG_MODULE can override them.
 app.add_defaults(_configuration_from_environment)
+announce(app)
