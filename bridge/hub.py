@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Self
+from typing import Any, Self
 
-from bridge.errors import BrokerUnavailable, PetioleError, SubscriberTooSlow, UnreadableBytes
+from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
+from bridge.feed_entry import FeedEntry, Selection, read_entry
 from bridge.protocol.keys import Keys
 from bridge.redis import Entry, Redis
 from bridge.settings import BridgeSettings
-from bridge.status import StatusUpdate
+from bridge.subscriber import Buffer, Listener, Subscriber
 
 logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 0.5
@@ -22,86 +22,15 @@ LINGER_SECONDS = 60.0
 DEFAULT_BUFFER = 256
 
 
-class Subscriber:
-    """One reader of one task's updates. Holds `limit` updates; a reader that lets more gather is dropped."""
-
-    __slots__ = ("_dropped", "_limit", "_stale", "_updates", "_wake", "task_id")
-
-    def __init__(self, task_id: str, limit: int) -> None:
-        self.task_id = task_id
-        self._limit = limit
-        self._updates: deque[StatusUpdate] = deque()
-        self._wake: asyncio.Future[None] | None = None
-        self._stale = False
-        self._dropped = False
-
-    def __repr__(self) -> str:
-        return f"<Subscriber {self.task_id} waiting={len(self._updates)} stale={self._stale} dropped={self._dropped}>"
-
-    def put(self, update: StatusUpdate) -> None:
-        """Hand over an update; called by the hub."""
-        if len(self._updates) >= self._limit:
-            self._dropped = True
-        else:
-            self._updates.append(update)
-        self._notify()
-
-    def mark_stale(self) -> None:
-        """Say that updates may have been missed; called by the hub."""
-        self._stale = True
-        self._notify()
-
-    def take(self) -> list[StatusUpdate]:
-        """All updates that wait.
-
-        Raises:
-            SubscriberTooSlow: more than the limit had gathered.
-        """
-        if self._dropped:
-            raise SubscriberTooSlow(f"The reader of task {self.task_id!r} was more than {self._limit} updates behind.")
-        updates = list(self._updates)
-        self._updates.clear()
-        return updates
-
-    def was_stale(self) -> bool:
-        """Whether the history must be read again; asking resets it."""
-        stale, self._stale = self._stale, False
-        return stale
-
-    async def wait(self, timeout: float) -> bool:
-        """Wait for something new; False when there was nothing for `timeout` seconds."""
-        if self._has_something():
-            return True
-        loop = asyncio.get_running_loop()
-        self._wake = loop.create_future()
-        timer = loop.call_later(timeout, self._notify)
-        try:
-            await self._wake
-        finally:
-            timer.cancel()
-            self._wake = None
-        return self._has_something()
-
-    def wake(self) -> None:
-        """Make a reader that waits look up, though there is nothing new."""
-        self._notify()
-
-    def _has_something(self) -> bool:
-        return bool(self._updates) or self._stale or self._dropped
-
-    def _notify(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-
 class Hub:
-    """Reads `petiole:live` on one connection and hands each update to the subscribers of its task."""
+    """Reads `petiole:live` on one connection and hands each update to whoever subscribed to its task or its like."""
 
     def __init__(self, redis: Redis, settings: BridgeSettings) -> None:
         self._redis = redis
         self._key = Keys(settings.prefix).live
         self._cap = settings.live_limit
         self._subscribers: dict[str, set[Subscriber]] = {}
+        self._listeners: set[Listener] = set()
         self._wanted = asyncio.Event()
         self._wanted_at = 0.0
 
@@ -119,14 +48,14 @@ class Hub:
                 await reader
 
     def __len__(self) -> int:
-        return sum(map(len, self._subscribers.values()))
+        return sum(map(len, self._subscribers.values())) + len(self._listeners)
 
     def __repr__(self) -> str:
         return f"<Hub subscribers={len(self)} tasks={len(self._subscribers)}>"
 
     @contextmanager
     def subscribe(self, task_id: str, *, limit: int = DEFAULT_BUFFER) -> Iterator[Subscriber]:
-        """A subscriber that hears of every update from now on. Read the history after this, not before."""
+        """A subscriber that hears of every update of a task from now on. Read the history after this, not before."""
         subscriber = Subscriber(task_id, limit)
         self._subscribers.setdefault(task_id, set()).add(subscriber)
         self._wanted.set()
@@ -137,6 +66,17 @@ class Hub:
             others.discard(subscriber)
             if not others:
                 del self._subscribers[task_id]
+
+    @contextmanager
+    def listen(self, selection: Selection, *, limit: int = DEFAULT_BUFFER) -> Iterator[Listener]:
+        """A subscriber that hears of every update of every task selected. Read the feed after this, not before."""
+        listener = Listener(selection, limit)
+        self._listeners.add(listener)
+        self._wanted.set()
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
 
     async def _read_for_ever(self) -> None:
         while True:
@@ -165,20 +105,25 @@ class Hub:
 
     def _is_wanted(self) -> bool:
         now = asyncio.get_running_loop().time()
-        if self._subscribers:
+        if self._subscribers or self._listeners:
             self._wanted_at = now
         return now - self._wanted_at < LINGER_SECONDS
 
     def _hand_out(self, entry: Entry) -> None:
+        _, fields = entry
         try:
-            _, task_id, _, seq, _, text = entry  # names and values, in the order in which the scripts write them
-            subscribers = self._subscribers.get(task_id.decode())
-            update = StatusUpdate(task_id=task_id.decode(), seq=int(seq), text=text) if subscribers else None
-        except ValueError as error:
+            subscribers = self._subscribers.get(fields[1].decode(), ())  # the scripts write the id first
+            if subscribers or self._listeners:
+                self._hand_to(subscribers, read_entry(entry))
+        except (ValueError, IndexError) as error:
             raise UnreadableBytes(f"not an entry of the live feed: {entry!r:.200}") from error
-        if subscribers and update:
-            for subscriber in subscribers:
-                subscriber.put(update)
+
+    def _hand_to(self, subscribers: Iterable[Subscriber], read: FeedEntry) -> None:
+        for subscriber in subscribers:
+            subscriber.put(read.update)
+        for listener in self._listeners:
+            if listener.selection.has(read):
+                listener.put(read)
 
     def wake_all(self) -> None:
         """Make all readers that wait look up, for example since the process is about to stop."""
@@ -189,5 +134,5 @@ class Hub:
         for subscriber in self._all():
             subscriber.mark_stale()
 
-    def _all(self) -> Iterator[Subscriber]:
-        return itertools.chain.from_iterable(self._subscribers.values())
+    def _all(self) -> Iterator[Buffer[Any]]:
+        return itertools.chain(itertools.chain.from_iterable(self._subscribers.values()), self._listeners)

@@ -1,0 +1,113 @@
+"""Following many tasks at once: the live feed from any place in it, then what happens, without a gap or a double."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bridge.errors import BrokerUnavailable
+from bridge.feed_entry import FeedEntry, Selection, place, read_entry
+from bridge.hub import DEFAULT_BUFFER, Hub
+from bridge.protocol.keys import Keys
+from bridge.redis import Redis
+from bridge.subscriber import Listener
+
+RETRY_SECONDS = 1.0
+BEGINNING = "0-0"
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedReset:
+    """Updates up to `cursor` are not kept any more, or were not asked for: read the tasks as they are, then go on."""
+
+    cursor: str
+
+
+FeedStep = FeedEntry | FeedReset
+
+
+class FeedFollower:
+    """Walks along the feed. Made by `Feed.following`."""
+
+    def __init__(self, redis: Redis, key: str, listener: Listener, cursor: str | None) -> None:
+        self._redis = redis
+        self._key = key
+        self._listener = listener
+        self.ended = False
+        """The feed has no end."""
+        self.cursor = cursor
+        """Place of the last step; None before the first for who starts at the present."""
+
+    async def catch_up(self) -> list[FeedStep]:
+        """What was missed since the cursor. Without a cursor: a reset at the present end of the feed.
+
+        Raises:
+            BrokerUnavailable: Redis does not answer.
+        """
+        self._listener.was_stale()
+        if self.cursor is None or await self._is_cut_off(self.cursor):
+            self.cursor = await self._end()
+            return [FeedReset(cursor=self.cursor)]
+        steps: list[FeedStep] = []
+        while page := await self._redis.execute("XRANGE", self._key, f"({self.cursor}", "+", "COUNT", _PAGE):
+            entries = [
+                read_entry((place_, [part for pair in fields.items() for part in pair])) for place_, fields in page
+            ]
+            self.cursor = entries[-1].cursor
+            steps.extend(entry for entry in entries if self._listener.selection.has(entry))
+        return steps
+
+    async def next(self, timeout: float) -> list[FeedStep]:
+        """The steps that follow; none when there were none for `timeout` seconds.
+
+        Raises:
+            SubscriberTooSlow: the reader was dropped; follow again from `cursor`.
+        """
+        if not await self._listener.wait(timeout):
+            return []
+        entries = self._listener.take()
+        if not self._listener.was_stale():
+            return list(self._fresh(entries))
+        try:
+            return await self.catch_up()
+        except BrokerUnavailable:  # an outage delays a stream, it does not end it
+            await asyncio.sleep(RETRY_SECONDS)
+            self._listener.mark_stale()
+            return []
+
+    def _fresh(self, entries: Sequence[FeedEntry]) -> Iterator[FeedEntry]:
+        for entry in entries:
+            if self.cursor is None or place(entry.cursor) > place(self.cursor):
+                self.cursor = entry.cursor
+                yield entry
+
+    async def _is_cut_off(self, cursor: str) -> bool:
+        """Whether entries after the cursor may have been dropped. May cry wolf, never the reverse."""
+        oldest = await self._redis.execute("XRANGE", self._key, "-", "+", "COUNT", 1)
+        if not oldest or place(oldest[0][0].decode()) <= place(cursor):
+            return False
+        said = await self._redis.execute("XINFO", "STREAM", self._key)
+        state = dict(zip(said[::2], said[1::2], strict=True))
+        return state.get(b"entries-added") != state[b"length"]  # Redis 6.2 does not count what was added
+
+    async def _end(self) -> str:
+        newest = await self._redis.execute("XREVRANGE", self._key, "+", "-", "COUNT", 1)
+        return newest[0][0].decode() if newest else BEGINNING
+
+
+class Feed:
+    """The live feed, to follow many tasks by."""
+
+    def __init__(self, redis: Redis, hub: Hub, prefix: str) -> None:
+        self._redis = redis
+        self._hub = hub
+        self._key = Keys(prefix).live
+
+    @contextmanager
+    def following(
+        self, selection: Selection, cursor: str | None = None, *, limit: int = DEFAULT_BUFFER
+    ) -> Iterator[FeedFollower]:
+        """A follower of the feed after the entry `cursor`: first `catch_up`, then `next`."""
+        with self._hub.listen(selection, limit=limit) as listener:
+            yield FeedFollower(self._redis, self._key, listener, cursor)

@@ -1,0 +1,136 @@
+"""The live feed: many tasks followed in one order, from any place in it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bridge.errors import SubscriberTooSlow
+from bridge.feed import Feed, FeedFollower, FeedReset, FeedStep
+from bridge.feed_entry import FeedEntry, Selection
+from bridge.hub import Hub
+from bridge.protocol.compact import compact
+from bridge.protocol.state import Status
+from bridge.publisher import Publisher
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+from bridge.status_store import StatusStore
+from tests.integration.submissions import DEADLINE, submission
+from tests.integration.telling import news
+
+EVERYTHING = Selection()
+
+
+@pytest.fixture
+def feed(redis: Redis, hub: Hub, settings: BridgeSettings) -> Feed:
+    return Feed(redis, hub, settings.prefix)
+
+
+def told(steps: Sequence[FeedStep]) -> list[tuple[str, int]]:
+    """Tasks and numbers of the updates."""
+    return [(step.update.task_id, step.update.seq) for step in steps if isinstance(step, FeedEntry)]
+
+
+async def heard(follower: FeedFollower, count: int) -> list[FeedStep]:
+    """So many steps, as they come."""
+    steps: list[FeedStep] = []
+    async with asyncio.timeout(DEADLINE):
+        while len(steps) < count:
+            steps += await follower.next(DEADLINE)
+    return steps
+
+
+async def adopted(store: StatusStore, task_id: str, **facts: str) -> None:
+    """A task that a worker has received."""
+    await store.advance([news(Status.RECEIVED, task_id=task_id, adopts=True, facts=facts)])
+
+
+async def present(feed: Feed) -> str:
+    """The end of the feed."""
+    with feed.following(EVERYTHING) as follower:
+        await follower.catch_up()
+    assert follower.cursor
+    return follower.cursor
+
+
+async def test_who_comes_without_a_place_begins_with_the_present(feed: Feed, publisher: Publisher) -> None:
+    await publisher.publish(submission("a1"))
+    with feed.following(EVERYTHING) as follower:
+        (reset,) = await follower.catch_up()
+        assert reset == FeedReset(cursor=follower.cursor or "")
+        await publisher.publish(submission("a2"))
+        assert told(await heard(follower, 1)) == [("a2", 1)]
+
+
+async def test_who_comes_back_hears_what_was_missed_and_then_what_follows_each_once(
+    feed: Feed, store: StatusStore
+) -> None:
+    cursor = await present(feed)
+    for task_id in ("a1", "a2", "a3"):
+        await adopted(store, task_id)
+    with feed.following(EVERYTHING, cursor) as follower:
+        first, second, _ = missed = await follower.catch_up()
+        assert told(missed) == [("a1", 1), ("a2", 1), ("a3", 1)]
+        await store.advance([news(Status.RUNNING, task_id="a2")])
+        assert told(await heard(follower, 1)) == [("a2", 2)]
+    assert isinstance(first, FeedEntry)
+    assert isinstance(second, FeedEntry)
+    with feed.following(EVERYTHING, first.cursor) as follower:
+        assert told(await follower.catch_up()) == [("a2", 1), ("a3", 1), ("a2", 2)]
+
+
+FACTS = {"task": "proj.add", "queue": "math", "batch": "b1", "owner": "me", "tags": compact(["x", "y"])}
+
+
+@pytest.mark.parametrize(
+    ("selection", "selected"),
+    [
+        (Selection(task_ids={"a1", "unknown"}), "a1"),
+        (Selection(tasks={"proj.add"}), "a1 a3"),
+        (Selection(queues={"math", "unknown"}), "a1"),
+        (Selection(batches={"b1"}), "a1"),
+        (Selection(tags={"y", "z"}), "a1"),
+        (Selection(tags={"x"}), "a1 a3"),
+        (Selection(owner="me"), "a1"),
+        (Selection(tasks={"proj.add"}, queues={"other"}), "a3"),
+        (Selection(tasks={"proj.add"}, batches={"b2"}), ""),
+        (EVERYTHING, "a1 a2 a3"),
+    ],
+)
+async def test_what_is_selected_is_heard_and_nothing_else(
+    feed: Feed, store: StatusStore, selection: Selection, selected: str
+) -> None:
+    cursor = await present(feed)
+    await adopted(store, "a1", **FACTS)
+    await adopted(store, "a2")
+    await adopted(store, "a3", task="proj.add", queue="other", tags=compact(["x"]), owner="you")
+    with feed.following(selection, cursor) as follower:
+        assert told(await follower.catch_up()) == [(task_id, 1) for task_id in selected.split()]
+
+
+async def test_what_is_selected_is_heard_as_it_happens(feed: Feed, store: StatusStore) -> None:
+    await adopted(store, "a1", **FACTS)
+    await adopted(store, "a2")
+    with feed.following(Selection(tags={"y"}), await present(feed)) as follower:
+        await store.advance([news(Status.RUNNING, task_id="a2"), news(Status.RUNNING, task_id="a1")])
+        assert told(await heard(follower, 1)) == [("a1", 2)]
+
+
+async def test_who_comes_back_too_late_is_told_so(redis: Redis, hub: Hub, store: StatusStore) -> None:
+    feed = Feed(redis, hub, store.settings.prefix)
+    cursor = await present(feed)
+    await adopted(store, "a1")
+    await adopted(store, "a2")
+    await redis.execute("XTRIM", f"{store.settings.prefix}live", "MAXLEN", 1)
+    with feed.following(EVERYTHING, cursor) as follower:
+        (reset,) = await follower.catch_up()
+        assert reset == FeedReset(cursor=await present(feed))
+
+
+async def test_a_reader_that_lets_too_much_gather_is_dropped(feed: Feed, store: StatusStore) -> None:
+    with feed.following(EVERYTHING, await present(feed), limit=1) as follower, feed.following(EVERYTHING) as other:
+        await other.catch_up()
+        await store.advance([news(Status.RECEIVED, task_id=f"a{number}", adopts=True) for number in range(3)])
+        await heard(other, 3)
+        with pytest.raises(SubscriberTooSlow):
+            await heard(follower, 3)
