@@ -1,12 +1,15 @@
-"""One task's stream: what a follower hears, as bytes, until the end or until somebody leaves."""
+"""A stream: what a follower hears, as bytes, until the end or until somebody leaves."""
 
+import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, closing
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from typing import Any, Generic, Protocol, TypeVar
 
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from app import sse
 from app.deps import Edge
@@ -18,19 +21,54 @@ logger = logging.getLogger(__name__)
 JITTER = (0.25, 1.5)
 """Range, in parts of the usual wait, over which clients of a stopping server come back."""
 
+SERVER_SECONDS = 1.0
+"""How much longer than `send_timeout` a stream waits for its client: a server that can cut it off does so first."""
 
-class TaskStream:
+
+class ClientDoesNotRead(Exception):
+    """The client left unread for too long what waits for it."""
+
+
+StepT = TypeVar("StepT")
+
+
+class Walk(Protocol[StepT]):
+    """What a stream tells of: a follower of one task, or of the feed."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will follow."""
+        ...
+
+    async def catch_up(self) -> list[StepT]:
+        """What was missed."""
+        ...
+
+    async def next(self, timeout: float) -> list[StepT]:
+        """What follows; nothing after so many seconds."""
+        ...
+
+
+class UpdateStream(ABC, Generic[StepT]):
     """The stream of one client: `begin` says what there is to tell, `chunks` tells it, `close` ends it in any case."""
 
-    def __init__(self, edge: Edge, task_id: str, after: int) -> None:
+    def __init__(self, edge: Edge, following: AbstractContextManager[Walk[StepT]]) -> None:
         self._edge = edge
-        self._task_id = task_id
+        self._first: Sequence[StepT] = ()
         self._held = ExitStack()
-        self._follower = self._held.enter_context(
-            edge.client.following(task_id, after, limit=edge.settings.stream_buffer)
-        )
         self._held.enter_context(edge.streams.one_more())
-        self._first: Sequence[Step] = ()
+        self._follower = self._held.enter_context(following)
+        self.patience = edge.settings.send_timeout + SERVER_SECONDS
+        """How long the client may leave unread what waits for it, in seconds."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the client has been told all there will ever be."""
+        return self._follower.ended
+
+    @abstractmethod
+    async def encode(self, steps: Sequence[StepT]) -> bytes:
+        """What these steps are on the wire."""
 
     async def begin(self) -> bool:
         """Read what the client missed; False when it has all there will ever be.
@@ -40,7 +78,7 @@ class TaskStream:
             BrokerUnavailable: Redis does not answer.
         """
         self._first = await self._follower.catch_up()
-        return bool(self._first) or not self._follower.ended
+        return bool(self._first) or not self.ended
 
     def close(self) -> None:
         """Unsubscribe; may be called again."""
@@ -49,24 +87,36 @@ class TaskStream:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes of the stream, first those that were missed."""
         try:
-            yield sse.retry(self._edge.settings.reconnect_ms) + await self._encode(self._first)
-            while not (self._follower.ended or self._edge.streams.closing):
+            yield sse.retry(self._edge.settings.reconnect_ms) + await self.encode(self._first)
+            while not (self.ended or self._edge.streams.closing):
                 yield await self._next()
-            if not self._follower.ended:
+            if not self.ended:
                 yield self._goodbye()
         except PetioleError as error:
             # The client comes back after the last update it saw, and is told then what is wrong.
-            logger.info("the stream of task %s ends early: %s", self._task_id, error)
+            logger.info("a stream ends early, of %r: %s", self, error)
 
     async def _next(self) -> bytes:
         steps = await self._follower.next(self._edge.settings.keep_alive)
-        return await self._encode(steps) or sse.KEEP_ALIVE
+        return await self.encode(steps) or sse.KEEP_ALIVE
 
     def _goodbye(self) -> bytes:
         wait = self._edge.settings.reconnect_ms * random.uniform(*JITTER)  # noqa: S311  # spreads load, no secret
         return sse.closing(int(wait))
 
-    async def _encode(self, steps: Sequence[Step]) -> bytes:
+
+class TaskStream(UpdateStream[Step]):
+    """The updates of one task."""
+
+    def __init__(self, edge: Edge, task_id: str, after: int) -> None:
+        super().__init__(edge, edge.client.following(task_id, after, limit=edge.settings.stream_buffer))
+        self._task_id = task_id
+
+    def __repr__(self) -> str:
+        return f"<TaskStream {self._task_id}>"
+
+    async def encode(self, steps: Sequence[Step]) -> bytes:
+        """Updates; a task of which older ones are not kept is told as a whole first."""
         return b"".join([await self._reset(step) if isinstance(step, Reset) else sse.update(step) for step in steps])
 
     async def _reset(self, step: Reset) -> bytes:
@@ -74,14 +124,43 @@ class TaskStream:
         return sse.reset(step.seq, TaskResource.of(record, now_ms()).model_dump_json().encode())
 
 
-class TaskStreamResponse(StreamingResponse):
-    """Sends a stream that has begun, and closes it however that ends: a client may leave before the first byte."""
+class UpdateStreamResponse(StreamingResponse):
+    """Sends a stream that has begun, and closes it however that ends: a client may leave before the first byte.
 
-    def __init__(self, stream: TaskStream) -> None:
-        super().__init__(stream.chunks(), media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+    A client that does not read would hold its place for ever. It is let go; the server closes a connection whose
+    response ends in the middle, and the client resumes by its cursor.
+    """
+
+    def __init__(
+        self, stream: UpdateStream[Any], status_code: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(stream.chunks(), status_code, sse.HEADERS | dict(headers or {}), sse.MEDIA_TYPE)
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
+
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self._stream.patience):
+                    await send(message)
+            except TimeoutError as error:
+                raise ClientDoesNotRead from error
+
         with closing(self._stream):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send_in_time)
+            except ClientDoesNotRead:
+                logger.info("a client of a stream does not read, and is let go")
+
+
+async def begun(
+    stream: UpdateStream[Any], status_code: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The response that sends a stream, or 204 when there is nothing to tell. Raises what `begin` raises."""
+    with ExitStack() as until_begun:
+        until_begun.callback(stream.close)
+        if not await stream.begin():
+            return Response(status_code=204)
+        until_begun.pop_all()
+        return UpdateStreamResponse(stream, status_code, headers)

@@ -1,0 +1,169 @@
+"""Requests that wait: `?wait=`, `If-None-Match`, `Prefer: wait`, and a submit that answers its stream."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.answers import preferred_wait
+from bridge import TaskRecord
+from bridge.errors import BrokerUnavailable
+from bridge.protocol.state import Status
+from tests.unit.app.edge import ToldClient, ToldHistory, asked, edge_on, record, requests_to
+from tests.unit.bridge.updates import TASK_ID, last_update, update
+
+PATH = f"/v1/tasks/{TASK_ID}"
+RUNS = record(seq=1)
+ENDED = record(seq=2, status=Status.SUCCEEDED, celery_state="SUCCESS", last=last_update(2))
+CALL = {"task": "proj.add", "args": [2, 3]}
+DEADLINE = 5
+
+
+def waiting_client() -> ToldClient:
+    """A client of a task that has started."""
+    return ToldClient(ToldHistory(update(1)), record=RUNS)
+
+
+async def when_it_waits(client: ToldClient, request: Awaitable[httpx.Response]) -> "asyncio.Future[httpx.Response]":
+    """The request under way, once it follows the task."""
+    asking = asyncio.ensure_future(request)
+    async with asyncio.timeout(DEADLINE):
+        await client.begun.get()
+    return asking
+
+
+def ends(client: ToldClient, record: TaskRecord = ENDED) -> None:
+    """The task ends."""
+    client.told["record"] = record
+    client.updates.updates.append(last_update(2))
+    for subscriber in client.subscribers:
+        subscriber.put(last_update(2))
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/result"])
+async def test_a_request_that_waits_is_answered_when_the_task_ends(app: FastAPI, path: str) -> None:
+    client = waiting_client()
+    async with requests_to(app, edge_on(client)) as http:
+        asking = await when_it_waits(client, http.get(path, params={"wait": 60}))
+        assert not asking.done()
+        ends(client)
+        answer = await asking
+    assert (answer.status_code, answer.json()["status"], client.subscribers) == (200, "succeeded", [])
+
+
+async def test_a_request_that_waits_is_answered_by_any_news_but_one_for_the_result_only_by_the_end(
+    app: FastAPI,
+) -> None:
+    client = waiting_client()
+    async with requests_to(app, edge_on(client)) as http:
+        task = await when_it_waits(client, http.get(PATH, params={"wait": 60}))
+        result = await when_it_waits(client, http.get(f"{PATH}/result", params={"wait": 60}))
+        client.told["record"] = record(seq=2)
+        client.updates.updates.append(update(2))
+        for subscriber in client.subscribers:
+            subscriber.put(update(2))
+        assert (await task).json()["seq"] == 2
+        assert not result.done()
+        result.cancel()
+
+
+@pytest.mark.parametrize(("path", "status"), [(PATH, 200), (f"{PATH}/result", 202)])
+async def test_a_request_that_waits_in_vain_is_answered_with_the_task_as_it_is(
+    app: FastAPI, path: str, status: int
+) -> None:
+    answer = await asked(app, waiting_client(), "GET", path, params={"wait": 0.01})
+    assert (answer.status_code, answer.json()["status"]) == (status, "running")
+
+
+async def test_the_server_has_a_limit_of_its_own(app: FastAPI) -> None:
+    async with asyncio.timeout(DEADLINE), requests_to(app, edge_on(waiting_client(), max_wait=0.01)) as http:
+        assert (await http.get(PATH, params={"wait": 3_600})).json()["status"] == "running"
+
+
+async def test_who_waits_is_answered_when_the_server_stops(app: FastAPI) -> None:
+    client = waiting_client()
+    edge = edge_on(client)
+    async with requests_to(app, edge) as http:
+        asking = await when_it_waits(client, http.get(PATH, params={"wait": 60}))
+        edge.streams.closing = True
+        client.wake_followers()
+        async with asyncio.timeout(DEADLINE):
+            assert (await asking).status_code == 200
+
+
+@pytest.mark.parametrize("wait", ["-1", "soon", "nan", "99999"])
+async def test_what_is_no_time_to_wait_is_refused(app: FastAPI, wait: str) -> None:
+    answer = await asked(app, waiting_client(), "GET", PATH, params={"wait": wait})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/wait")
+
+
+@pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"7", "1"', "*"])
+async def test_a_task_that_is_as_it_was_is_not_told_again(app: FastAPI, known: str) -> None:
+    answer = await asked(app, waiting_client(), "GET", PATH, headers={"If-None-Match": known})
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", '"1"')
+
+
+@pytest.mark.parametrize("wait", ["0", "60"])
+async def test_a_task_that_has_changed_is_told_at_once(app: FastAPI, wait: str) -> None:
+    async with asyncio.timeout(DEADLINE):
+        answer = await asked(
+            app, waiting_client(), "GET", PATH, params={"wait": wait}, headers={"If-None-Match": '"0"'}
+        )
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
+
+
+async def test_a_request_to_cancel_is_a_change(app: FastAPI) -> None:
+    client = ToldClient(ToldHistory(update(1)), record=record(seq=1, cancel_reason=""))
+    answer = await asked(app, client, "GET", PATH, headers={"If-None-Match": '"1"'})
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"1-cancelling"')
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("wait=5", 5),
+        ("respond-async, wait=10", 10),
+        ('Wait = "7"; x', 7),
+        ("wait=x", None),
+        ("await=3", None),
+        ("", None),
+    ],
+)
+def test_the_wait_that_a_client_prefers_is_read(prefer: str, seconds: int | None) -> None:
+    assert preferred_wait(prefer) == seconds
+
+
+async def submitted(app: FastAPI, client: ToldClient, **headers: str) -> httpx.Response:
+    return await asked(app, client, "POST", "/v1/tasks", json=CALL, headers=headers)
+
+
+async def test_a_submit_that_prefers_to_wait_is_answered_with_the_task_at_its_end(app: FastAPI) -> None:
+    client = waiting_client()
+    asking = await when_it_waits(client, submitted(app, client, Prefer="wait=60"))
+    ends(client)
+    answer = await asking
+    assert (answer.status_code, answer.json()["result"]) == (200, 5)
+    assert (answer.headers["preference-applied"], answer.headers["location"]) == ("wait=60", PATH)
+
+
+async def test_a_submit_that_waited_in_vain_is_accepted_all_the_same(app: FastAPI) -> None:
+    answer = await submitted(app, waiting_client(), Prefer="wait=0")
+    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "wait=0")
+
+
+@pytest.mark.parametrize("headers", [{"Prefer": "wait=5"}, {"Accept": "text/event-stream"}])
+async def test_a_task_that_was_accepted_is_told_though_redis_goes_away(app: FastAPI, headers: dict[str, str]) -> None:
+    client = waiting_client()
+    client.updates.fails = BrokerUnavailable("gone")
+    answer = await submitted(app, client, **headers)
+    assert (answer.status_code, answer.json()["task_id"], client.subscribers) == (202, TASK_ID, [])
+
+
+async def test_a_submit_may_be_answered_with_its_stream(app: FastAPI) -> None:
+    client = ToldClient(ToldHistory(update(1), last_update(2)))
+    answer = await submitted(app, client, Accept="text/event-stream")
+    events = [line for line in answer.text.splitlines() if line.startswith("id:")]
+    assert (answer.status_code, events, answer.headers["location"]) == (202, ["id: 1", "id: 2"], PATH)
+    assert answer.headers["content-type"].startswith("text/event-stream")
