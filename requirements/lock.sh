@@ -12,6 +12,13 @@ lock dev pyproject.toml --extra api --extra watcher --group dev
 lock service pyproject.toml --extra api --extra watcher
 lock workers pyproject.toml --extra workers
 lock test --group test
+# For the contract tests: each Celery with the Kombu of its time; with these `workers` stands for Celery 5.7.
+for version in 5.3 5.4 5.5 5.6; do
+    printf '%s\n' "celery[redis]==$version.*" "kombu==$version.*" | lock "celery-$version" -
+done
+printf '%s\n' gevent eventlet | lock pools -
+# What the benchmarks hold Petiole against; arq is in `dev`.
+printf '%s\n' taskiq taskiq-redis streaq | lock rivals -
 # What builds the package, as pyproject.toml asks for it; the images install it before they build without isolation.
 python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
     lock build -

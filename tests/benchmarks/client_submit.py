@@ -1,69 +1,52 @@
-"""`TaskClient.submit` by 64 concurrent callers against Celery's own `send_task`, both with a task-sent event."""
+"""`TaskClient.submit` by 64 callers against Celery's `send_task`, arq, taskiq and streaq, each in its own process."""
 
 import asyncio
+import json
 import sys
-import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from bridge import connect
 from tests.benchmarks.report import Figure, Pairs
 from tests.benchmarks.services import Bench
+from tests.environments import environment
 
-CALLERS = 64
-OURS, THEIRS = 20_000, 2_000
 ROUNDS = 5
-GOAL = 10
+COUNT = {"petiole": 20_000, "celery": 2_000, "arq": 4_000, "taskiq": 4_000, "streaq": 4_096}
+RIVALS = ("arq", "taskiq", "streaq")
+TIMES_CELERY, TIMES_THE_BEST = 15, 5
 FLOOR = 10_000
-CELERY = """
-import sys, time
-from celery import Celery
-url, count = sys.argv[1], int(sys.argv[2])
-app = Celery(broker=url, backend=url)
-app.conf.task_send_sent_event = True
-app.send_task("bench.add", (2, 3))
-started = time.perf_counter()
-for _ in range(count):
-    app.send_task("bench.add", (2, 3))
-print(count / (time.perf_counter() - started))
-"""
+Round = Mapping[str, Mapping[str, float]]
+"""Tasks per second of one round: by producer, by the way it submits."""
 
 
 async def run(bench: Bench) -> list[Figure]:
-    """Measure both in turn, each in a process of its own."""
-    pairs = Pairs(ours=[], theirs=[])
-    for _ in range(ROUNDS):
-        pairs.theirs.append(await _rate("-c", CELERY, bench.redis_url, str(THEIRS)))
-        pairs.ours.append(await _rate("-m", "tests.benchmarks.client_submit", bench.redis_url, str(OURS)))
-    figures = pairs.figures("TaskClient.submit, 64 callers", "Celery send_task", "tasks/s", at_least=GOAL)
-    fastest = Figure(name="TaskClient.submit, fastest round", value=max(pairs.ours), unit="tasks/s", at_least=FLOOR)
-    return [*figures, fastest]
+    """Measure all of them in turn, so often."""
+    with environment("rivals", "rivals") as python:
+        pythons = {name: python if name in ("taskiq", "streaq") else Path(sys.executable) for name in COUNT}
+        rounds = [{name: await _rates(bench, pythons[name], name) for name in COUNT} for _ in range(ROUNDS)]
+    return [
+        *_against(rounds, "submit", "celery", TIMES_CELERY),
+        *(figure for rival in RIVALS for figure in _against(rounds, "submit", rival, TIMES_THE_BEST)),
+        Figure(
+            name="TaskClient.submit, fastest round",
+            value=max(one["petiole"]["submit"] for one in rounds),
+            unit="tasks/s",
+            at_least=FLOOR,
+        ),
+    ]
 
 
-async def _rate(*arguments: str) -> float:
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+async def _rates(bench: Bench, python: Path, name: str) -> dict[str, float]:
+    argv = (str(python), "-m", f"tests.benchmarks.producers.with_{name}", bench.redis_url, str(COUNT[name]))
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
-    return float(said)
+    rates: dict[str, float] = json.loads(said)
+    return rates
 
 
-async def submits_per_second(url: str, count: int) -> float:
-    """How many tasks so many callers queue in a second, each awaiting its own."""
-    turns = iter(range(count))
-
-    async with connect(url) as tasks:
-
-        async def caller() -> None:
-            for _ in turns:
-                await tasks.submit("bench.add", (2, 3))
-
-        await tasks.submit("bench.add", (2, 3))
-        started = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(CALLERS)))
-        return count / (time.perf_counter() - started)
-
-
-if __name__ == "__main__":
-    import os
-
-    import uvloop
-
-    os.environ["PETIOLE_MAX_QUEUE_DEPTH"] = "100000000"
-    print(uvloop.run(submits_per_second(sys.argv[1], int(sys.argv[2]))))
+def _against(rounds: Sequence[Round], way: str, other: str, at_least: float) -> list[Figure]:
+    pairs = Pairs(
+        ours=[one["petiole"][way] for one in rounds],
+        theirs=[one[other][way] for one in rounds],
+    )
+    return pairs.figures(f"TaskClient.{way}", f"{other} {way}", "tasks/s", at_least=at_least)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 
-from app.cli.processes import Service
+from app.cli.processes.child import Service
 from bridge import StatusUpdate, connect
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings

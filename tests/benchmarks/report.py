@@ -43,10 +43,20 @@ class Pairs:
         """The median of ours / theirs, pair by pair."""
         return median(one / other for one, other in zip(self.ours, self.theirs, strict=True))
 
-    def figures(self, ours: str, theirs: str, unit: str, *, at_least: float) -> list[Figure]:
+    def figures(
+        self, ours: str, theirs: str, unit: str, *, at_least: float | None = None, at_most: float | None = None
+    ) -> list[Figure]:
         """Both medians and the ratio with its goal."""
         return [
             Figure(name=ours, value=median(self.ours), unit=unit),
+            *self.compared(theirs, unit, at_least=at_least, at_most=at_most),
+        ]
+
+    def compared(
+        self, theirs: str, unit: str, *, at_least: float | None = None, at_most: float | None = None
+    ) -> list[Figure]:
+        """Their median and the ratio with its goal."""
+        return [
             Figure(name=theirs, value=median(self.theirs), unit=unit),
-            Figure(name=f"ratio: {ours} / {theirs}", value=self.ratio, unit="×", at_least=at_least),
+            Figure(name=f"  ratio to {theirs}", value=self.ratio, unit="×", at_least=at_least, at_most=at_most),
         ]

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from app.cli.embedded import embedded_server, find_binary, server_url
 from app.cli.ports import free_port
-from app.cli.processes import Service
-from app.cli.readiness import answers_ok
-from app.cli.supervisor import Supervisor
+from app.cli.processes.child import Service
+from app.cli.processes.supervisor import Supervisor
+from app.cli.stack.embedded import embedded_server, find_binary, server_url
+from app.cli.stack.readiness import answers_ok
 
 
 @dataclass(frozen=True, kw_only=True)
