@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.entrance import Entrance
+from app.errors import Problem, ProblemRaised
 from app.settings import Settings
 from bridge import TaskClient
 
@@ -22,12 +24,27 @@ class Streams:
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
-        """Count one more stream for as long as the block runs."""
+        """Count one more stream for as long as the block runs.
+
+        Raises:
+            ProblemRaised: there are as many as there may be.
+        """
+        if self.open >= self.limit:
+            raise ProblemRaised(_saturated(self.limit))
         self.open += 1
         try:
             yield
         finally:
             self.open -= 1
+
+
+def _saturated(limit: int) -> Problem:
+    return Problem(
+        type="streams-saturated",
+        status=503,
+        detail=f"This process serves {limit} streams already. Try again, at another replica if there is one.",
+        headers={"Retry-After": "1"},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +54,7 @@ class Edge:
     settings: Settings
     client: TaskClient
     streams: Streams = field(default_factory=lambda: Streams(limit=0))
+    entrance: Entrance = field(default_factory=Entrance)
 
 
 def edge_of(request: Request) -> Edge:

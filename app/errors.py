@@ -19,6 +19,7 @@ from bridge.errors import (
     PublisherBusy,
     QueueSaturated,
     TaskEnded,
+    TaskExpired,
     TaskNotFound,
     UnreadableBytes,
 )
@@ -118,6 +119,7 @@ def _ended(error: TaskEnded) -> Problem:
 
 _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     InvalidMessage: _invalid,
+    TaskExpired: _plain("task-expired", 410),
     TaskNotFound: _plain("task-not-found", 404),
     DuplicateTask: _plain("task-exists", 409),
     TaskEnded: _ended,

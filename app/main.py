@@ -8,10 +8,13 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import errors
+from app import access, cross_origin, errors, live_document
 from app.body import BodyLimit
 from app.deps import Edge, Streams
-from app.routes import events, health, installation, submit, tasks
+from app.entrance import open_entrance
+from app.guard import guarded
+from app.request_id import RequestId
+from app.routes import events, feed, health, installation, openapi, stream_tokens, submit, task_list, task_types, tasks
 from app.settings import Settings
 from app.shutdown import notice_of_stop
 from bridge import open_client
@@ -25,10 +28,23 @@ The asyncio front of Celery: **submit** over REST, **run** on stock Celery worke
 
 Every error is a problem document (RFC 9457): `type` is its stable name, `errors` names the fields by JSON pointers.
 """
-ROUTERS = (submit.direct, submit.router, tasks.router, events.router, installation.router, health.router)
+ROUTERS = (
+    submit.direct,
+    submit.router,
+    tasks.router,
+    task_list.router,
+    events.router,
+    stream_tokens.router,
+    feed.router,
+    task_types.router,
+    installation.router,
+    health.router,
+    openapi.router,
+)
 """In the order in which they are matched: what is called most comes first."""
 TAGS = [
     {"name": "submit", "description": "Queue tasks."},
+    {"name": "task types", "description": "What the workers that run now can do. An operation for each of them."},
     {"name": "tasks", "description": "What became of them."},
     {"name": "streams", "description": "What becomes of them, while it does."},
     {"name": "installation", "description": "Queues and workers."},
@@ -50,12 +66,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=_lifespan(chosen),
         # Given here, routes are matched before those of the documentation, and once: `include_router` matches twice.
-        routes=[route for router in ROUTERS for route in router.routes],
+        routes=[guarded(route) for router in ROUTERS for route in router.routes],
         redoc_url=None,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     app.add_middleware(BodyLimit, limit=chosen.max_body_bytes)
+    app.add_middleware(RequestId)
+    cross_origin.install(app, chosen.origins)
     errors.install(app)
+    access.install(app)
+    live_document.install(app)
     return app
 
 
@@ -63,8 +83,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        async with open_client(settings) as client:
-            edge = Edge(settings=settings, client=client, streams=Streams(limit=settings.max_streams))
+        async with open_client(settings) as client, open_entrance(settings) as entrance:
+            streams = Streams(limit=settings.max_streams)
+            edge = Edge(settings=settings, client=client, streams=streams, entrance=entrance)
 
             def close_streams() -> None:
                 edge.streams.closing = True

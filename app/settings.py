@@ -40,7 +40,43 @@ class Settings(BridgeSettings):
     stream_buffer: int = Field(
         256, ge=8, description="Updates that may wait for one slow reader; beyond it the stream closes."
     )
+    send_timeout: float = Field(
+        30, gt=0, description="How long a client may leave unread what waits for it; then its connection is closed."
+    )
+    max_wait: float = Field(60, ge=0, description="Longest wait of `?wait=` and `Prefer: wait`; a longer one is cut.")
     max_streams: int = Field(10_000, ge=1, description="Streams that one process serves; beyond it 503.")
+    max_streams_per_key: int = Field(
+        10_000,
+        ge=1,
+        description="Streams and waiting requests that one process serves to one API key, or to everybody without "
+        "keys; beyond it 429.",
+    )
+    max_stream_token_ttl: int = Field(3_600, ge=1, description="Longest life of a stream token; a longer one is cut.")
+    auth: Literal["off", "keys"] = Field(
+        "off", description="Who may call: everybody (off), or who has an API key of `petiole keys create` (keys)."
+    )
+    allow_anonymous: bool = Field(
+        False,
+        description="Let the API listen on more than loopback although nobody is asked for a key. Only where something "
+        "in front of it asks, or where nobody else reaches it.",
+    )
+    api_key: str = Field("", repr=False, description="API key that `petiole submit`, `follow`, … send.")
+    rate_limit: float = Field(
+        0,
+        ge=0,
+        description="Requests a second for one API key, or for everybody without keys; beyond it 429; 0 for no limit.",
+    )
+    rate_burst: int = Field(
+        100, ge=1, le=1_000_000, description="Requests of one key that may come at once, before the rate counts."
+    )
+    cors_origins: str = Field(
+        "", description="Origins, with commas, whose pages may call the API from a browser; * for every one."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that are logged."
     )
+
+    @property
+    def origins(self) -> list[str]:
+        """The origins in `cors_origins`, one by one."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]

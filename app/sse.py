@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from bridge.feed_entry import FeedEntry
 from bridge.status import StatusUpdate
 
 MEDIA_TYPE = "text/event-stream"
@@ -9,6 +10,11 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 KEEP_ALIVE = b": keep-alive\n\n"
 SHARED_UPDATES = 2_048
 """Updates whose bytes are kept for the next follower."""
+
+
+def is_wanted(accept: str) -> bool:
+    """Whether a client that accepts these takes a stream: it does unless it asks for JSON alone."""
+    return MEDIA_TYPE in accept or "application/json" not in accept
 
 
 def retry(milliseconds: int) -> bytes:
@@ -22,9 +28,21 @@ def update(update: StatusUpdate) -> bytes:
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (update.seq, update.kind.encode(), update.json)
 
 
-def reset(seq: int, task: bytes) -> bytes:
-    """Updates up to `seq` are not kept any more; `task` is the whole task as JSON."""
-    return b"id: %d\nevent: reset\ndata: %b\n\n" % (seq, task)
+def reset(cursor: int | str, task: bytes) -> bytes:
+    """Updates up to `cursor` are not kept any more; `task` is the whole task as JSON."""
+    return b"id: %b\nevent: reset\ndata: %b\n\n" % (str(cursor).encode(), task)
+
+
+def state(task: bytes) -> bytes:
+    """The whole of one task among others whose cursor is yet to come: a `reset` without an id."""
+    return b"event: reset\ndata: %b\n\n" % task
+
+
+@lru_cache(SHARED_UPDATES)
+def feed_update(entry: FeedEntry) -> bytes:
+    """An update among those of many tasks; its place in the feed is its id."""
+    update = entry.update
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (entry.cursor.encode(), update.kind.encode(), update.json)
 
 
 def closing(milliseconds: int) -> bytes:

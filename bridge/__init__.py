@@ -1,18 +1,23 @@
 """Celery's asyncio side: submit tasks and know what becomes of them, without Celery in the process."""
 
-from bridge.client import TaskClient, connect, open_client
+from bridge.call import Call, SubmitOptions
+from bridge.client import TaskClient
 from bridge.control import TaskControl
-from bridge.handle import Cancelled, GroupHandle, TaskHandle
-from bridge.options import SubmitOptions
+from bridge.handle import Cancelled, ChainHandle, GroupHandle, TaskHandle
+from bridge.opening import connect, open_client
 from bridge.protocol.canvas import Canvas, chain, chord, chunks, group, signature, xmap, xstarmap
 from bridge.protocol.events import CeleryEvent
+from bridge.protocol.serializers import Serializer, register_serializer
 from bridge.status import StatusUpdate, TaskRecord
 
 __all__ = [
+    "Call",
     "Cancelled",
     "Canvas",
     "CeleryEvent",
+    "ChainHandle",
     "GroupHandle",
+    "Serializer",
     "StatusUpdate",
     "SubmitOptions",
     "TaskClient",
@@ -25,6 +30,7 @@ __all__ = [
     "connect",
     "group",
     "open_client",
+    "register_serializer",
     "signature",
     "xmap",
     "xstarmap",

@@ -75,7 +75,7 @@ class Batcher(Generic[Item, Answer]):
                 answers = await self._answers([item for item, _ in batch])
                 self._on_their_way -= 1
                 for (_, future), answer in zip(batch, answers, strict=True):
-                    _settle(future, answer)
+                    settle(future, answer)
         finally:
             self._lanes_used -= 1  # not in a done callback: what is handed in before that would find no lane
 
@@ -93,8 +93,9 @@ class Batcher(Generic[Item, Answer]):
             return [error] * len(items)
 
 
-def _settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
-    if future.done():  # its caller was cancelled
+def settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
+    """Give a future its answer, or the error in its place; not when whoever awaited it has given up."""
+    if future.done():
         return
     if isinstance(answer, Exception):
         future.set_exception(answer)

@@ -1,5 +1,7 @@
 """Every error the bridge raises, as one tree. Each says what to do next."""
 
+from collections.abc import Sequence
+
 
 class PetioleError(Exception):
     """The root: `except PetioleError` catches all that the bridge raises by itself."""
@@ -50,6 +52,21 @@ class PublisherBusy(NotAccepted):
         self.retry_after = retry_after
 
 
+class SomeRefused(NotAccepted):
+    """Of many tasks some were not accepted; the others are queued.
+
+    `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index.
+    """
+
+    def __init__(self, outcomes: Sequence[object]) -> None:
+        self.outcomes = outcomes
+        self.errors = {at: one for at, one in enumerate(outcomes) if isinstance(one, PetioleError)}
+        at, first = next(iter(self.errors.items()))
+        super().__init__(
+            f"{len(self.errors)} of {len(outcomes)} tasks were not accepted. The first is number {at}: {first}"
+        )
+
+
 class BrokerUnavailable(PetioleError):
     """Redis did not answer. Try again after `retry_after` seconds; the cause is in ``__cause__``."""
 
@@ -59,12 +76,20 @@ class BrokerUnavailable(PetioleError):
 
 
 class TaskNotFound(PetioleError):
-    """No task with this id is known: never submitted here, or its record has expired."""
+    """No task with this id is known: never submitted here, or long gone."""
 
     def __init__(self, task_id: str) -> None:
         super().__init__(
             f"No task with the id {task_id!r} is known. It was never submitted, or its record has expired."
         )
+        self.task_id = task_id
+
+
+class TaskExpired(TaskNotFound):
+    """The task was known, and its record has expired."""
+
+    def __init__(self, task_id: str) -> None:
+        PetioleError.__init__(self, f"The task {task_id!r} has ended, and its record is not kept any more.")
         self.task_id = task_id
 
 
@@ -95,6 +120,23 @@ class TaskCancelled(PetioleError):
         super().__init__(f"The task {task_id!r} was cancelled: {reason}.")
         self.task_id = task_id
         self.reason = reason
+
+
+class InvalidOwner(PetioleError, ValueError):
+    """A name that no owner of an API key can have."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"{owner!r:.80} cannot be an owner. Use 1 to 64 letters, digits, dots, dashes, underscores or @, "
+            "and begin with a letter or a digit."
+        )
+
+
+class ApiKeyNotFound(PetioleError):
+    """No API key has this id: it was never made, or is revoked already."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {key_id!r:.80}. `petiole keys list` shows those that there are.")
 
 
 class SubscriberTooSlow(PetioleError):

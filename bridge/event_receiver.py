@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from bridge.errors import BrokerUnavailable, UnreadableBytes
+from bridge.naming import broker_keys
 from bridge.protocol.events import CeleryEvent, read_events
-from bridge.protocol.keys import event_channel
 from bridge.redis import Published, Redis
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class EventReceiver:
 
     def published(self) -> AsyncGenerator[Published, None]:
         """Every message as it is published, until the connection breaks. What nobody hears is gone."""
-        return self._redis.listen(event_channel(self._redis.database, "*"))
+        return self._redis.listen(broker_keys(self._redis).every_event)
 
     async def events(self) -> AsyncGenerator[CeleryEvent, None]:
         """Every event as it is published, for ever; reconnects by itself. What is said meanwhile is gone.

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.errors import BrokerUnavailable
-from bridge.hub import Hub, Subscriber
+from bridge.hub import Hub
 from bridge.status import StatusUpdate
 from bridge.status_store import Missed, StatusStore
+from bridge.subscriber import Subscriber
 
 RETRY_SECONDS = 1.0
 

@@ -3,23 +3,23 @@
 import os
 
 _BATCH = 256
-_VERSION = 0x4 << 76
-_VARIANT = 0x8 << 60
-_KEEP = ~((0xF << 76) | (0xC << 60))
+_DIGITS = 32
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Ids:
-    """Makes UUIDs out of the system's random bytes, read some at a time."""
+    """Makes UUIDs out of the system's random bytes, some at a time."""
 
     def __init__(self) -> None:
-        self._random = b""
-        self._at = 0
+        self._ready: list[str] = []
 
     def new(self) -> str:
         """A UUID that nobody has seen."""
-        if self._at >= len(self._random):
-            self._random, self._at = os.urandom(16 * _BATCH), 0
-        number = int.from_bytes(self._random[self._at : self._at + 16])
-        self._at += 16
-        digits = f"{number & _KEEP | _VERSION | _VARIANT:032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        if not self._ready:
+            self._ready = _uuids(os.urandom(_BATCH * _DIGITS // 2).hex())
+        return self._ready.pop()
+
+
+def _uuids(digits: str) -> list[str]:
+    parts = (digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
+    return [f"{one[:8]}-{one[8:12]}-4{one[13:16]}-{_VARIANT[one[16]]}{one[17:20]}-{one[20:]}" for one in parts]

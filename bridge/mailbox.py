@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import InvalidMessage, PetioleError, UnreadableBytes
+from bridge.naming import broker_keys
 from bridge.protocol import commands
 from bridge.protocol.commands import Command
 from bridge.protocol.control import (
@@ -21,7 +22,6 @@ from bridge.protocol.control import (
     read_reply,
     seal_command,
 )
-from bridge.protocol.keys import pidbox_channel
 from bridge.redis import Redis, Script
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Mailbox:
 
     def __init__(self, redis: Redis, new_id: Callable[[], str]) -> None:
         self._redis = redis
+        self._names = broker_keys(redis)
         self._new_id = new_id
         self._clock = itertools.count(1)
         self._lines = asyncio.Semaphore(MAX_CALLS)
@@ -95,8 +96,8 @@ class Mailbox:
         Raises:
             BrokerUnavailable: Redis does not answer, or went away meanwhile.
         """
-        address = ReplyAddress(ticket=self._new_id())
-        async with self._lines, self._redis.popping(address.queue) as pop:
+        address = ReplyAddress(ticket=self._new_id(), separator=self._names.separator)
+        async with self._lines, self._redis.popping(self._names.key(address.queue)) as pop:
             missing = 1
             try:
                 heard = await self._publish(command, audience, address)
@@ -110,17 +111,18 @@ class Mailbox:
 
     @property
     def _channel(self) -> str:
-        return pidbox_channel(self._redis.database)
+        return self._names.pidbox_channel
 
     async def _publish(self, command: Command, audience: Audience, address: ReplyAddress) -> int:
         tag, clock = self._new_id(), next(self._clock)
         data = seal_command(command, audience, delivery_tag=tag, clock=clock, reply_to=address)
+        keys = (self._names.key(BINDINGS), self._names.key(DEADLINES))
         args = (address.binding, REPLY_EXCHANGE, BINDING_LIFE_MS, self._channel, data)
-        return int(await self._redis.run(self._call, (BINDINGS, DEADLINES), args))
+        return int(await self._redis.run(self._call, keys, args))
 
     async def _end(self, address: ReplyAddress, late_ms: int) -> None:
         # By `execute`, which hands the command over before it waits: a second cancellation cannot take it back.
-        script, keys = self._hang_up.text, (BINDINGS, address.queue)
+        script, keys = self._hang_up.text, (self._names.key(BINDINGS), self._names.key(address.queue))
         try:
             await self._redis.execute("EVAL", script, len(keys), *keys, address.binding, late_ms)
         except PetioleError as error:  # what the call itself says is what its caller wants to hear

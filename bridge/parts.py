@@ -7,18 +7,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from bridge.acceptance import Identity
+from bridge.bindings import Bindings
 from bridge.event_receiver import EventReceiver
+from bridge.feed import Feed
 from bridge.hub import Hub
 from bridge.ids import Ids
 from bridge.mailbox import Mailbox
 from bridge.protocol.events import Sender
-from bridge.publisher import Identity, Publisher
+from bridge.publisher import Publisher
 from bridge.queues import Queues
 from bridge.redis import Redis
 from bridge.result_backend import ResultBackend
 from bridge.result_waiter import ResultWaiter
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
+from bridge.task_list import TaskList
+from bridge.task_types import TaskTypes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +33,18 @@ class Parts:
     sender: Sender
     reply_to: str
     new_id: Callable[[], str]
+    bindings: Bindings
     publisher: Publisher
     store: StatusStore
     backend: ResultBackend
     results: ResultWaiter
     hub: Hub
+    feed: Feed
+    tasks: TaskList
     mailbox: Mailbox
     events: EventReceiver
     queues: Queues
+    task_types: TaskTypes
 
 
 @asynccontextmanager
@@ -44,21 +53,27 @@ async def open_parts(settings: BridgeSettings) -> AsyncIterator[Parts]:
     ids = Ids()
     identity = Identity(sender=_sender(), reply_to=ids.new(), clock=time.time, new_id=ids.new)
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(Redis.open(settings.redis_url, settings))
-        results = await stack.enter_async_context(Redis.open(settings.result_backend_url, settings))
+        redis = await stack.enter_async_context(Redis.open(settings.broker, settings))
+        results = await stack.enter_async_context(Redis.open(settings.backend, settings))
         backend = ResultBackend(results, settings)
+        store = await stack.enter_async_context(StatusStore.open(redis, settings))
+        hub = await stack.enter_async_context(Hub.open(redis, settings))
         yield Parts(
             sender=identity.sender,
             reply_to=identity.reply_to,
             new_id=ids.new,
+            bindings=Bindings(redis, time.monotonic),
             publisher=await stack.enter_async_context(Publisher.open(redis, settings, identity)),
-            store=await stack.enter_async_context(StatusStore.open(redis, settings)),
+            store=store,
             backend=backend,
             results=await stack.enter_async_context(ResultWaiter.open(results, backend)),
-            hub=await stack.enter_async_context(Hub.open(redis, settings)),
+            hub=hub,
+            feed=Feed(redis, hub, settings.prefix),
+            tasks=TaskList(redis, store, settings.prefix),
             mailbox=Mailbox(redis, ids.new),
             events=EventReceiver(redis),
             queues=Queues(redis, settings),
+            task_types=TaskTypes(redis, settings, time.monotonic),
         )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import UnreadableBytes
-from bridge.protocol.keys import PRIORITY_STEPS, Keys, queue_keys
+from bridge.naming import broker_keys
+from bridge.protocol.keys import Keys
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 
@@ -58,22 +59,23 @@ class Queues:
     def __init__(self, redis: Redis, settings: BridgeSettings) -> None:
         self._redis = redis
         self._keys = Keys(settings.prefix)
+        self._names = broker_keys(redis)
         self._default = settings.default_queue
 
     async def backlog(self) -> Backlog:
         """The queues that tasks were submitted to, and the default queue."""
         known = await self._redis.execute("SMEMBERS", self._keys.queues)
-        names = sorted({name.decode() for name in known} | {self._default})
+        names = sorted({self._names.name(key.decode()) for key in known} | {self._default})
         return Backlog(
             queues=tuple([await self._depth(name) for name in names]),
-            unacked=await self._redis.execute("HLEN", "unacked"),
+            unacked=await self._redis.execute("HLEN", self._names.unacked),
             scheduled=await self._redis.execute("ZCARD", self._keys.scheduled),
             open=await self._redis.execute("ZCARD", self._keys.open),
         )
 
     async def _depth(self, name: str) -> QueueDepth:
-        lengths = [int(await self._redis.execute("LLEN", key)) for key in queue_keys(name)]
-        return QueueDepth(name=name, ready=sum(lengths), by_priority=dict(zip(PRIORITY_STEPS, lengths, strict=True)))
+        lengths = [int(await self._redis.execute("LLEN", key)) for key in self._names.lists(name)]
+        return QueueDepth(name=name, ready=sum(lengths), by_priority=dict(zip(self._names.steps, lengths, strict=True)))
 
     async def workers(self, now_ms: int) -> list[WorkerStatus]:
         """Workers by name, from their heartbeats."""

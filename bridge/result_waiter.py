@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from bridge.batching import settle
 from bridge.errors import BrokerUnavailable, UnreadableBytes
-from bridge.protocol.keys import RESULT_PREFIX, result_key
 from bridge.protocol.result import READY_STATES, TaskMeta, read_meta
 from bridge.redis import Redis, Subscriptions
 from bridge.result_backend import ResultBackend
@@ -19,14 +19,7 @@ BATCH = 500
 RECONNECT_SECONDS = 0.5
 
 
-class _Awaited:
-    """One task that somebody awaits."""
-
-    __slots__ = ("future", "waiters")
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[TaskMeta] = asyncio.get_running_loop().create_future()
-        self.waiters = 0
+Future = asyncio.Future[TaskMeta]
 
 
 class ResultWaiter:
@@ -35,10 +28,11 @@ class ResultWaiter:
     def __init__(self, redis: Redis, backend: ResultBackend) -> None:
         self._redis = redis
         self._backend = backend
-        self._awaited: dict[str, _Awaited] = {}
+        self._awaited: dict[str, list[Future]] = {}
         self._joining: list[str] = []
         self._leaving: list[str] = []
         self._work = asyncio.Event()
+        self._away: Exception | None = None  # why nothing is heard of results now
 
     @classmethod
     @asynccontextmanager
@@ -62,21 +56,35 @@ class ResultWaiter:
         Raises:
             UnreadableBytes: what is stored is not what Celery stores.
         """
-        awaited = self._awaited.get(task_id)
-        if awaited is None:
-            awaited = self._awaited[task_id] = _Awaited()
+        futures = self._awaited.setdefault(task_id, [])
+        if not futures:
             self._joining.append(task_id)
             self._work.set()
-        awaited.waiters += 1
+        future: Future = asyncio.get_running_loop().create_future()
+        futures.append(future)
         try:
-            return await asyncio.shield(awaited.future)
+            return await future
         finally:
-            awaited.waiters -= 1
-            if not awaited.waiters:
-                awaited.future.cancel()
-                del self._awaited[task_id]
-                self._leaving.append(task_id)
-                self._work.set()
+            if future in self._awaited.get(task_id, ()):  # given up
+                self._awaited[task_id].remove(future)
+                if not self._awaited[task_id]:
+                    self._leave(task_id)
+
+    async def check(self, task_id: str) -> None:
+        """Check why a result has not come in time. When the task just goes on, that is no error.
+
+        Raises:
+            BrokerUnavailable: the result backend does not answer.
+            UnreadableBytes: the key of the result holds something else.
+        """
+        if self._away:
+            raise self._away
+        await self._backend.check_readable(task_id)
+
+    def _leave(self, task_id: str) -> None:
+        del self._awaited[task_id]
+        self._leaving.append(task_id)
+        self._work.set()
 
     async def _serve_for_ever(self) -> None:
         while True:
@@ -85,48 +93,63 @@ class ResultWaiter:
                 async with self._redis.subscriptions() as subscriptions:
                     await self._serve(subscriptions)
             except* BrokerUnavailable as errors:
-                logger.warning("results are awaited on a new connection: %s", errors.exceptions[0])
+                self._away = errors.exceptions[0]
+                logger.warning("results are awaited on a new connection: %s", self._away)
+            except* UnreadableBytes as errors:  # the server refuses to subscribe or to read, and would again
+                self._give_up(errors.exceptions[0])
             await asyncio.sleep(RECONNECT_SECONDS)
             self._joining, self._leaving = list(self._awaited), []
             self._work.set()
+
+    def _give_up(self, error: Exception) -> None:
+        for task_id in list(self._awaited):
+            for future in self._awaited.pop(task_id):
+                settle(future, error)
 
     async def _serve(self, subscriptions: Subscriptions) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._hear(subscriptions), name="hear results")
             while True:
                 await self._work.wait()
+                await asyncio.sleep(0)  # whoever has just got a result goes on first
                 self._work.clear()
-                await self._leave(subscriptions)
-                await self._join(subscriptions)
+                await self._unsubscribe(subscriptions)
+                await self._subscribe(subscriptions)
 
-    async def _join(self, subscriptions: Subscriptions) -> None:
+    async def _subscribe(self, subscriptions: Subscriptions) -> None:
         while self._joining:
             first, self._joining = self._joining[:BATCH], self._joining[BATCH:]
             batch = [task_id for task_id in dict.fromkeys(first) if task_id in self._awaited]
-            await subscriptions.subscribe([result_key(task_id) for task_id in batch])
+            await subscriptions.subscribe([self._backend.keys.result(task_id) for task_id in batch])
             for task_id, value in zip(batch, await self._backend.stored(batch), strict=True):
                 if value is not None:
                     self._settle(task_id, value)
+            self._away = None
 
-    async def _leave(self, subscriptions: Subscriptions) -> None:
+    async def _unsubscribe(self, subscriptions: Subscriptions) -> None:
         while self._leaving:
             first, self._leaving = self._leaving[:BATCH], self._leaving[BATCH:]
             # Not those that somebody awaits again: they may have been joined anew already.
             batch = [task_id for task_id in dict.fromkeys(first) if task_id not in self._awaited]
-            await subscriptions.unsubscribe([result_key(task_id) for task_id in batch])
+            await subscriptions.unsubscribe([self._backend.keys.result(task_id) for task_id in batch])
 
     async def _hear(self, subscriptions: Subscriptions) -> None:
         async for message in subscriptions.messages():
-            self._settle(message.channel.removeprefix(RESULT_PREFIX), message.data)
+            self._settle(self._backend.keys.task_of(message.channel), message.data)
+            await asyncio.sleep(0)  # who awaits it goes on before the next one is read
 
     def _settle(self, task_id: str, value: bytes) -> None:
-        awaited = self._awaited.get(task_id)
-        if awaited is None or awaited.future.done():
+        if task_id not in self._awaited:
             return
-        try:
-            meta = read_meta(value)
-        except UnreadableBytes as error:
-            awaited.future.set_exception(error)
-            return
-        if meta.state in READY_STATES:
-            awaited.future.set_result(meta)
+        answer = _read(value)
+        if isinstance(answer, UnreadableBytes) or answer.state in READY_STATES:
+            for future in self._awaited[task_id]:
+                settle(future, answer)
+            self._leave(task_id)  # last, so that whoever waited goes on before this connection has work
+
+
+def _read(value: bytes) -> TaskMeta | UnreadableBytes:
+    try:
+        return read_meta(value)
+    except UnreadableBytes as error:
+        return error

@@ -1,12 +1,14 @@
 """The status store: records, histories, the live feed and the watchlist, moved together by one script."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
 from bridge.batching import Batcher
-from bridge.errors import TaskNotFound
+from bridge.errors import TaskExpired, TaskNotFound, UnreadableBytes
 from bridge.protocol.keys import Keys
 from bridge.protocol.news import Fields, News
 from bridge.protocol.state import ENDS, TABLE_FOR_SCRIPTS, Status
@@ -14,9 +16,10 @@ from bridge.redis import Arg, Redis, Reply, Script
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate, TaskRecord
 
+logger = logging.getLogger(__name__)
 _READS_A_TRIP = 64
 _WHOLE = -1
-_UNKNOWN = -1
+_UNKNOWN, _BROKEN = -1, -2
 _PAGE = 500
 
 
@@ -61,7 +64,10 @@ class StatusStore:
             yield store
 
     async def advance(self, news: Sequence[News]) -> list[Advanced]:
-        """Move tasks forward; an outcome for each piece of news, in order."""
+        """Move tasks forward; an outcome for each piece of news, in order.
+
+        News of a task whose keys are not as they should be is dropped, and logged.
+        """
         settings, keys = self.settings, self._keys
         args: list[Arg] = [
             settings.prefix,
@@ -73,21 +79,18 @@ class StatusStore:
         ]
         for one in news:
             args += one.script_args()
-        reply = await self._redis.run(self._advance, [keys.live, keys.open, keys.scheduled], args)
-        return [
-            Advanced(seq=max(outcome, 0), attempt=attempt, status=status.decode(), known=outcome != _UNKNOWN)
-            for outcome, attempt, status in reply
-        ]
+        reply = await self._redis.run(self._advance, [keys.live, keys.open, keys.scheduled, keys.index], args)
+        return [_advanced(one.task_id, *outcome) for one, outcome in zip(news, reply, strict=True)]
 
     async def record(self, task_id: str) -> TaskRecord:
         """What is known of a task now.
 
         Raises:
-            TaskNotFound: nothing is.
+            TaskNotFound: nothing is; `TaskExpired` when something was.
         """
         reply = await self._reads.call((task_id, _WHOLE))
         if not reply:
-            raise TaskNotFound(task_id)
+            raise await self._missing(task_id)
         life_left, last, *flat = reply
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         return TaskRecord.read(task_id, fields, last or None, life_left if life_left > 0 else None)
@@ -96,15 +99,19 @@ class StatusStore:
         """The updates with a seq above `after`, as of one moment.
 
         Raises:
-            TaskNotFound: the task is not known.
+            TaskNotFound: the task is not known; `TaskExpired` when it was.
         """
         reply = await self._reads.call((task_id, after))
         if not reply:
-            raise TaskNotFound(task_id)
+            raise await self._missing(task_id)
         seq, dropped, status, texts = reply
         first = seq - len(texts) + 1
         updates = [StatusUpdate(task_id=task_id, seq=first + at, text=text) for at, text in enumerate(texts)]
         return Missed(seq=seq, dropped=dropped, ended=status.decode() in ENDS, updates=updates)
+
+    async def _missing(self, task_id: str) -> TaskNotFound:
+        was_there = await self._redis.execute("ZSCORE", self._keys.index, task_id)
+        return TaskNotFound(task_id) if was_there is None else TaskExpired(task_id)
 
     async def _read_many(self, wanted: Sequence[tuple[str, int]]) -> Sequence[Reply]:
         args = [part for pair in wanted for part in pair]
@@ -116,22 +123,54 @@ class StatusStore:
         # No task moves back to "submitted", so this news has no effect but its facts.
         await self.advance([News(task_id=task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts=facts)])
 
-    async def open_tasks(self) -> AsyncIterator[list[str]]:
-        """Pages of ids of the tasks that have not ended.
+    async def note_cancel(self, task_id: str, reason: str, terminate: str, at_ms: int) -> None:
+        """Note that somebody asked to cancel a task: why, and which signal ends it if it runs ('' for none)."""
+        await self.note(task_id, {"cancel": reason} | ({"terminate": terminate} if terminate else {}), at_ms)
+
+    async def open_tasks(self, *, quiet_since: int | None = None) -> AsyncIterator[list[str]]:
+        """Pages of ids of the tasks that have not ended; of those alone that had no news since a time, if one is given.
 
         From the end of the watchlist to its start: a task that leaves it meanwhile, or moves to its end, shifts only
         what was read already, so none is passed over.
         """
-        stop = int(await self._redis.execute("ZCARD", self._keys.open))
+        latest = "+inf" if quiet_since is None else quiet_since
+        stop = int(await self._redis.execute("ZCOUNT", self._keys.open, "-inf", latest))
         while stop > 0:
             start = max(stop - _PAGE, 0)
             page = await self._redis.execute("ZRANGE", self._keys.open, start, stop - 1)
             yield [task_id.decode() for task_id in page]
             stop = start
 
+    async def peek(self, task_ids: Sequence[str], fields: Sequence[str]) -> list[list[str | None]]:
+        """These fields of each record, as texts, in order; None where there is none, or no record."""
+        asked = (self._redis.execute("HMGET", self._keys.record(task_id), *fields) for task_id in task_ids)
+        rows: list[list[bytes | None] | BaseException] = await asyncio.gather(*asked, return_exceptions=True)
+        return [_texts(row, len(fields)) for row in rows]
+
+    async def last_news(self, task_ids: Sequence[str]) -> list[int]:
+        """When each task had its last news (ms); 0 for those that are not open."""
+        times = await self._redis.execute("ZMSCORE", self._keys.open, *task_ids) if task_ids else []
+        return [int(float(time or 0)) for time in times]
+
     async def forget_open(self, older_than_ms: int) -> int:
         """Take tasks off the watchlist whose record has gone since it had no news for its whole life."""
         return int(await self._redis.execute("ZREMRANGEBYSCORE", self._keys.open, "-inf", older_than_ms))
+
+    async def forget_gone(self, now_ms: int) -> int:
+        """Take out of the index tasks whose record has gone, some time after that; how many."""
+        latest = now_ms - (self.settings.ended_ttl + self.settings.tombstone_ttl) * 1000
+        forgotten = start = 0
+        while page := await self._redis.execute(
+            "ZRANGEBYSCORE", self._keys.index, "-inf", latest, "LIMIT", start, _PAGE
+        ):
+            there = await asyncio.gather(
+                *(self._redis.execute("EXISTS", self._keys.record(task_id.decode())) for task_id in page)
+            )
+            gone = [task_id for task_id, is_there in zip(page, there, strict=True) if not is_there]
+            start += len(page) - len(gone)
+            if gone:
+                forgotten += int(await self._redis.execute("ZREM", self._keys.index, *gone))
+        return forgotten
 
     async def release_due(self, now_ms: int) -> int:
         """Hand tasks whose time has come to their queues; how many."""
@@ -143,3 +182,18 @@ class StatusStore:
         ):
             total += released
         return total
+
+
+def _texts(row: list[bytes | None] | BaseException, count: int) -> list[str | None]:
+    if isinstance(row, UnreadableBytes):  # a key of another kind is in the way of one task
+        return [None] * count
+    if isinstance(row, BaseException):
+        raise row
+    return [None if value is None else value.decode(errors="replace") for value in row]
+
+
+def _advanced(task_id: str, outcome: int, attempt: int, status: bytes) -> Advanced:
+    if outcome == _BROKEN:
+        logger.warning("news of task %s cannot be recorded: %s", task_id, status.decode(errors="replace"))
+        return Advanced(seq=0, attempt=0, status="", known=True)
+    return Advanced(seq=max(outcome, 0), attempt=attempt, status=status.decode(), known=outcome != _UNKNOWN)

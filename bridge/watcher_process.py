@@ -13,26 +13,28 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from math import ceil
 from typing import Any
 
 from arq import cron
-from arq.connections import RedisSettings
+from arq.connections import ArqRedis, RedisSettings
 
-from bridge.event_receiver import EventReceiver
-from bridge.redis import Redis, patience
+from bridge.address import Tls
+from bridge.ending import ending_in_time
+from bridge.redis import Redis, connection_pool, patience
+from bridge.registered_names import RegisteredNames
 from bridge.result_backend import ResultBackend
 from bridge.settings import BridgeSettings
-from bridge.signs_of_life import SignsOfLife
 from bridge.status_store import StatusStore
-from bridge.watcher import Watcher
+from bridge.watcher import Installation, Watcher
 
 logger = logging.getLogger(__name__)
 Context = dict[Any, Any]
 """arq's own type for what the hooks share."""
 EVER = 1_000_000
 HEALTH_SECONDS = 5
+NAMES_AT = set(range(0, 60, 5))
+"""Seconds of each minute at which workers that appeared are asked for the names of their task types."""
 
 
 def __getattr__(name: str) -> Any:
@@ -52,15 +54,17 @@ def watcher_settings(settings: BridgeSettings) -> type:
             "queue_name": queue,
             "health_check_key": queue + ":health",
             "health_check_interval": HEALTH_SECONDS,
-            "redis_settings": _redis_settings(settings),
+            **_connections(settings, queue),
             "job_serializer": _to_json,
             "job_deserializer": json.loads,
             "on_startup": _start,
             "on_shutdown": _stop,
             "ctx": {"settings": settings},
             "cron_jobs": [
-                cron(sweep, second=seconds, unique=True, timeout=300),
-                cron(release_due, second=set(range(60)), unique=True, timeout=60),
+                # arq's job keys do not carry the queue's name. Installations in one database would take turns.
+                cron(sweep, name=f"{queue}:sweep", second=seconds, unique=True, timeout=300),
+                cron(learn_names, name=f"{queue}:learn_names", second=NAMES_AT, unique=True, timeout=60),
+                cron(release_due, name=f"{queue}:release_due", second=set(range(60)), unique=True, timeout=60),
             ],
             "handle_signals": True,
             "log_results": False,
@@ -68,17 +72,34 @@ def watcher_settings(settings: BridgeSettings) -> type:
     )
 
 
-def _redis_settings(settings: BridgeSettings) -> RedisSettings:
+def _connections(settings: BridgeSettings, queue: str) -> dict[str, object]:
     """arq waits for Redis as long as it takes; without this it would end with the first lost connection."""
-    retry, errors = patience()
-    return replace(
-        RedisSettings.from_dsn(settings.redis_url),
+    address, (retry, errors) = settings.broker, patience()
+    if address.sentinels:  # arq's settings can neither wait for a new master nor speak TLS with one of an own CA
+        pool = connection_pool(address, settings.connect_timeout, retry=retry, retry_on_error=errors)
+        redis = ArqRedis(pool, job_serializer=_to_json, job_deserializer=json.loads, default_queue_name=queue)
+        return {"redis_pool": redis}
+    tls = address.tls or Tls()
+    redis_settings = RedisSettings(
+        host=address.host,
+        port=address.port,
+        unix_socket_path=address.path or None,
+        database=address.database,
+        username=address.username,
+        password=address.password,
+        ssl=address.tls is not None,
+        ssl_keyfile=tls.keyfile,
+        ssl_certfile=tls.certfile,
+        ssl_cert_reqs=tls.verify,
+        ssl_ca_certs=tls.ca_certs,
+        ssl_check_hostname=tls.check_hostname,
         conn_timeout=ceil(settings.connect_timeout),
         conn_retries=EVER,
         retry=retry,
         retry_on_error=errors,
         retry_on_timeout=True,
     )
+    return {"redis_settings": redis_settings}
 
 
 def _to_json(job: dict[str, Any]) -> bytes:
@@ -97,15 +118,21 @@ async def release_due(ctx: Context, *_args: Any, **_kwargs: Any) -> int:
     return await watcher.release_due()
 
 
+async def learn_names(ctx: Context, *_args: Any, **_kwargs: Any) -> int:
+    """Ask workers that announce no task types for their names; done by one watcher of all."""
+    names: RegisteredNames = ctx["names"]
+    return await names.learn()
+
+
 @asynccontextmanager
 async def running_watcher(settings: BridgeSettings) -> AsyncIterator[Watcher]:
     """A watcher that follows for as long as the block runs. When it cannot go on, the process is asked to end."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(Redis.open(settings.redis_url, settings))
-        results = await stack.enter_async_context(Redis.open(settings.result_backend_url, settings))
+        redis = await stack.enter_async_context(Redis.open(settings.broker, settings))
+        results = await stack.enter_async_context(Redis.open(settings.backend, settings))
         store = await stack.enter_async_context(StatusStore.open(redis, settings))
-        signs = SignsOfLife(redis, settings, f"{socket.gethostname()}:{os.getpid()}")
-        watcher = Watcher(store, ResultBackend(results, settings), EventReceiver(redis), signs, _now_ms)
+        backend, name = ResultBackend(results, settings), f"{socket.gethostname()}:{os.getpid()}"
+        watcher = Watcher(Installation.of(redis, store, backend, name), _now_ms)
         following = asyncio.create_task(watcher.follow(), name="follow")
         following.add_done_callback(_end_process_on_failure)
         try:
@@ -127,6 +154,9 @@ def _now_ms() -> int:
 
 async def _start(context: Context) -> None:
     stack = context["stack"] = AsyncExitStack()
+    if main := asyncio.current_task():  # arq's
+        await stack.enter_async_context(ending_in_time(main))
+    context["names"] = await stack.enter_async_context(RegisteredNames.open(context["settings"], _now_ms))
     context["watcher"] = await stack.enter_async_context(running_watcher(context["settings"]))
 
 

@@ -7,10 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.embedded import server_url
 from app.cli.ports import free_port
-from app.cli.processes import Child
+from app.cli.processes.child import Child
+from app.cli.stack.embedded import server_url
 from tests.servers import redis_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="every version of Celery, every pool of its workers, and as many cases as an hour allows",
+    )
+
+
+@pytest.fixture(scope="session")
+def everything(pytestconfig: pytest.Config) -> bool:
+    """Whether this run is to leave nothing out, however long that takes."""
+    return bool(pytestconfig.getoption("--all"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,11 @@ def stories() -> list[str]:
     return sorted(path.stem for path in GOLDEN.glob("*.jsonl") if path.stem != "worker")
 
 
+def versions() -> list[str]:
+    """Versions of Celery that were recorded beside the installed one: each a folder with the same stories."""
+    return sorted(path.name for path in GOLDEN.iterdir() if path.name[0].isdigit())
+
+
 def recorded(name: str) -> list[Published]:
     """What was published, in the order of its arrival."""
     lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()

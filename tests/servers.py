@@ -5,8 +5,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from app.cli.embedded import embedded_server, find_binary
-from app.cli.processes import Child, Service
+from app.cli.processes.child import Child, Service
+from app.cli.stack.embedded import embedded_server, find_binary
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from workers.connections import backend_options, broker_options, celery_url
 from workers.settings import WorkerSettings
 
 RESULT_STORE_RETRIES = 60  # with waits of up to RESULT_STORE_WAIT_MS: several minutes without a backend
@@ -23,8 +24,9 @@ def configuration(settings: WorkerSettings) -> dict[str, Any]:
 
 def _connections(settings: WorkerSettings) -> dict[str, Any]:
     return {
-        "broker_url": settings.redis_url,
-        "result_backend": settings.backend_url,
+        "broker_url": celery_url(settings.redis_url),
+        "result_backend": celery_url(settings.backend_url),
+        "result_backend_transport_options": backend_options(settings),
         "result_expires": settings.result_expires,
         "task_default_queue": settings.default_queue,
         "broker_connection_retry_on_startup": True,
@@ -65,7 +67,7 @@ def _delivery(settings: WorkerSettings) -> dict[str, Any]:
         # a task that still runs, or waits in a worker for its countdown or retry, is handed out again and runs twice.
         # The default of an hour is far above the tasks here (seconds), their longest retry wait (Backoff.cap, minutes)
         # and the delays that the service leaves to workers (it holds longer ones itself).
-        "broker_transport_options": {"visibility_timeout": settings.visibility_timeout},
+        "broker_transport_options": {**broker_options(settings), "visibility_timeout": settings.visibility_timeout},
         # Redis restarts during a run: the run goes on, and its result follows on a new connection. True would kill the
         # run and start it anew. Seen with 5.6.3: one run, acknowledged. Seen with 5.7.0: one run and its result, but
         # the worker exits when Redis is away while it holds a message, so a supervisor must start it again. What stays:

@@ -1,6 +1,6 @@
 """What a worker can be told, read from the environment with the prefix ``PETIOLE_``."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -29,6 +29,20 @@ class WorkerSettings(BaseSettings):
         "redis://localhost:6379/0", min_length=1, description="The broker; the same as the service's."
     )
     result_backend_url: RedisUrl = Field("", description="Celery's result backend; the broker when not set.")
+    broker_master_name: str = Field("", description="Master that the sentinels watch.")
+    result_backend_master_name: str = Field("", description="The same of the result backend.")
+    sentinel_username: str = Field("", description="User at the sentinels themselves.")
+    sentinel_password: str = Field("", description="Password at the sentinels themselves.")
+    broker_global_keyprefix: str = Field("", description="Prefix of all keys and channels on the broker.")
+    result_backend_global_keyprefix: str = Field("", description="Prefix of all keys on the result backend.")
+    broker_priority_steps: str = Field(
+        "0,3,6,9", pattern=r"^0(,[1-9])*$", description="Lowest priorities that have a list of their own."
+    )
+    broker_sep: str = Field("", description="What stands between a queue and its priority step.")
+    broker_queue_order: Literal["round_robin", "sorted", "priority"] = Field(
+        "round_robin",
+        description="Which of its queues a worker looks at first; queue_order_strategy of Celery's broker.",
+    )
     default_queue: str = Field("celery", min_length=1, max_length=255, description="Queue of a task that names none.")
     result_expires: int = Field(86_400, ge=1, description="Life of a result in the backend.")
     visibility_timeout: int = Field(

@@ -1,16 +1,15 @@
 """The stream of one task."""
 
-from contextlib import ExitStack, closing
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app import sse
 from app.deps import TheEdge
-from app.errors import Problem, ProblemRaised, documented
-from app.routes.tasks import After, TaskId
-from app.streaming import TaskStream, TaskStreamResponse
+from app.errors import documented
+from app.routes.tasks import HISTORY_EXAMPLE, After, TaskId, read_history
+from app.streaming import TaskStream, begun
 
 router = APIRouter(prefix="/v1/tasks")
 LastEventId = Annotated[
@@ -38,15 +37,20 @@ data: {"task_id":"c2a9…","seq":5,"status":"succeeded","attempt":1,"result":{"r
     responses={
         200: {
             "description": "A stream of updates, numbered from 1.",
-            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {
+                sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE},
+                "application/json": {"example": HISTORY_EXAMPLE},
+            },
         },
         204: {"description": "The client has every update, and the task has ended: nothing will follow."},
-        **documented(404, 422, 503),
+        **documented(404, 410, 422, 503),
     },
     tags=["streams"],
     summary="Follow a task by server-sent events",
 )
-async def follow_task(task_id: TaskId, edge: TheEdge, after: After = 0, last_event_id: LastEventId = None) -> Response:
+async def follow_task(
+    request: Request, task_id: TaskId, edge: TheEdge, after: After = 0, last_event_id: LastEventId = None
+) -> Response:
     """Every update of the task as it happens, first those that were missed.
 
     - `event` is a status (`submitted`, `scheduled`, `received`, `running`, `retrying`, and the ends `succeeded`,
@@ -56,26 +60,12 @@ async def follow_task(task_id: TaskId, edge: TheEdge, after: After = 0, last_eve
       a client that cannot set headers; the header counts where both are given.
     - After an end the stream closes; coming back then answers 204, which stops an `EventSource`.
     - `reset` carries the whole task when older updates are not kept any more; `closing` says that this server stops.
+    - `Accept: application/json` answers the updates that there are, as `/history` does.
     - Silence is broken by a comment every 15 seconds or less.
 
     *Try it out* shows the stream once the task has ended; `curl -N` shows it as it happens.
     """
-    if edge.streams.open >= edge.streams.limit:
-        raise ProblemRaised(_too_many(edge.streams.limit))
-    with ExitStack() as until_begun:
-        stream = until_begun.enter_context(
-            closing(TaskStream(edge, task_id, int(last_event_id) if last_event_id else after))
-        )
-        if not await stream.begin():
-            return Response(status_code=204)
-        until_begun.pop_all()
-        return TaskStreamResponse(stream)
-
-
-def _too_many(limit: int) -> Problem:
-    return Problem(
-        type="streams-saturated",
-        status=503,
-        detail=f"This process serves {limit} streams already. Try again, at another replica if there is one.",
-        headers={"Retry-After": "1"},
-    )
+    position = int(last_event_id) if last_event_id else after
+    if not sse.is_wanted(request.headers.get("accept", "*/*")):
+        return await read_history(task_id, edge.client, position)
+    return await begun(TaskStream(edge, task_id, position))

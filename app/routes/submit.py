@@ -4,31 +4,23 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
+from app.answers import ENDED_IN_TIME, WHERE, answer, where
 from app.body import DirectRoute, StrictJsonRoute, documented_body, read_as
-from app.deps import TheClient, edge_of
+from app.deps import TheEdge, edge_of
 from app.errors import ProblemRaised, documented, payload_invalid
-from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted, now_ms, task_path
+from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted
 from bridge.errors import InvalidMessage
 
 direct = APIRouter(route_class=DirectRoute)
 router = APIRouter(route_class=StrictJsonRoute)
-_WHERE = {
-    "Location": {"description": "The task.", "schema": {"type": "string"}},
-    "Link": {"description": 'Its stream of events: `<…/events>; rel="monitor"`.', "schema": {"type": "string"}},
-}
 _ERRORS = documented(413, 422, 503)
-
-
-def _headers(task_id: str) -> dict[str, str]:
-    path = task_path(task_id)
-    return {"Location": path, "Link": f'<{path}/events>; rel="monitor"'}
 
 
 @direct.post(
     "/tasks/submit",
     status_code=202,
     response_model=Submitted,
-    responses={202: {"headers": _WHERE}, **_ERRORS},
+    responses={202: {"headers": WHERE}, **_ERRORS},
     tags=["submit"],
     summary="Submit the default task",
     openapi_extra=documented_body(SubmitRequest),
@@ -46,24 +38,24 @@ async def submit(request: Request) -> Response:
     except InvalidMessage as error:
         raise ProblemRaised(payload_invalid([{"pointer": "/data", "detail": error.reason, "in": "body"}])) from error
     answer = json.dumps({"task_id": handle.task_id, "status": "submitted"})
-    return Response(answer, 202, _headers(handle.task_id), "application/json")
+    return Response(answer, 202, where(handle.task_id), "application/json")
 
 
 @router.post(
     "/v1/tasks",
     status_code=202,
     response_model=TaskResource,
-    responses={202: {"headers": _WHERE}, **documented(409), **_ERRORS},
+    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(409), **_ERRORS},
     tags=["submit"],
     summary="Submit a task by its name",
 )
-async def submit_task(request: TaskRequest, client: TheClient) -> Response:
+async def submit_task(request: Request, body: TaskRequest, edge: TheEdge) -> Response:
     """Queue any task that the workers know, with any JSON arguments.
 
     The name is not checked, since only workers know theirs: a name that no worker has fails with `NotRegistered`.
     A `task_id` that was used before answers 409 and queues nothing, so a submit can safely be sent again.
+    `Prefer: wait=10` answers 200 with the task if it ends within ten seconds; `Accept: text/event-stream` answers 202
+    with its stream.
     """
-    handle = await client.submit(request.task, request.args, request.kwargs, **request.options.to_bridge())
-    record = accepted(handle.task_id, request, client.settings.default_queue)
-    body = TaskResource.of(record, now_ms()).model_dump_json()
-    return Response(body, 202, _headers(handle.task_id), "application/json")
+    handle = await edge.client.submit(body.task, body.args, body.kwargs, **body.options.to_bridge())
+    return await answer(accepted(handle.task_id, body, edge.settings.default_queue), request, edge)

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
 from app.body import StrictJsonRoute
-from app.deps import TheClient
+from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented
 from app.schemas import POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
+from app.validators import etag, matches
+from app.waiting import end_within, news_within
 from bridge import TaskClient, TaskRecord
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
@@ -16,19 +18,42 @@ router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 TaskId = Annotated[str, Path(max_length=255, description="The `task_id` that a submit answered.")]
 MAX_SEQ = 999_999_999_999_999
 """As many digits as `Last-Event-ID` may have. Redis and Lua know no integers beyond 2**53."""
+Wait = Annotated[float, Query(ge=0, le=3_600, description="Seconds to wait for, at the most; the server has a limit.")]
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only updates with a number above this one.")]
+
+
+HISTORY_EXAMPLE = {
+    "task_id": "c2a9c7f0-0000-4000-8000-000000000000",
+    "updates": [{"seq": 1, "status": "submitted", "attempt": 1, "time": "2026-01-31T12:00:00.000Z"}],
+}
 
 
 @router.get(
     "/{task_id}",
     response_model=TaskResource,
-    responses=documented(404, 422, 503),
+    responses={
+        200: {"headers": {"ETag": {"description": "Changes with the task.", "schema": {"type": "string"}}}},
+        304: {"description": "The task is as it was at that `ETag`."},
+        **documented(404, 410, 422, 503),
+    },
     tags=["tasks"],
     summary="A task as it is now",
 )
-async def read_task(task_id: TaskId, client: TheClient) -> TaskResource:
-    """Everything that is known of a task. 404 means that it was never submitted here, or that its record has gone."""
-    return TaskResource.of(await client.record(task_id), now_ms())
+async def read_task(
+    task_id: TaskId, edge: TheEdge, wait: Wait = 0, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Everything that is known of a task. 404 means that it was never submitted here, or that its record has gone.
+
+    With `wait` the answer comes with the task's next update, or after so many seconds. A client that sends the `ETag`
+    it has as `If-None-Match` misses none in between: it is answered at once when there is news, and 304 without news.
+    """
+    record = await edge.client.record(task_id)
+    if wait and matches(if_none_match or "*", etag(record)):
+        record = await news_within(wait, record, edge)
+    headers = {"ETag": etag(record), "Cache-Control": "no-cache"}
+    if matches(if_none_match, etag(record)):
+        return Response(status_code=304, headers=headers)
+    return Response(TaskResource.of(record, now_ms()).model_dump_json(), 200, headers, "application/json")
 
 
 @router.get(
@@ -41,15 +66,19 @@ async def read_task(task_id: TaskId, client: TheClient) -> TaskResource:
     tags=["tasks"],
     summary="What a task returned",
 )
-async def read_result(task_id: TaskId, client: TheClient) -> Response:
-    """The result, however large. A task that failed answers 409 `task-failed` with its error, never a 5xx."""
-    record = await client.record(task_id)
+async def read_result(task_id: TaskId, edge: TheEdge, wait: Wait = 0) -> Response:
+    """The result, however large; with `wait` as soon as there is one. A task that failed answers 409 `task-failed` with
+    its error, never a 5xx.
+    """
+    record = await edge.client.record(task_id)
+    if wait:
+        record = await end_within(wait, record, edge)
     if not record.final:
         body = TaskResource.of(record, now_ms()).model_dump_json()
         return Response(body, 202, {"Retry-After": str(POLL_AFTER_MS // 1000)}, "application/json")
     if record.status is not Status.SUCCEEDED:
         raise ProblemRaised(_failed(record))
-    result = await _result(record, client)
+    result = await _result(record, edge.client)
     body = compact({"task_id": task_id, "status": record.status, "result": result})
     return Response(body.encode(errors="replace"), media_type="application/json")
 
@@ -81,18 +110,9 @@ def _failed(record: TaskRecord) -> Problem:
     responses={
         200: {
             "description": "The updates, as the stream sends them.",
-            "content": {
-                "application/json": {
-                    "example": {
-                        "task_id": "c2a9c7f0-0000-4000-8000-000000000000",
-                        "updates": [
-                            {"seq": 1, "status": "submitted", "attempt": 1, "time": "2026-01-31T12:00:00.000Z"}
-                        ],
-                    }
-                }
-            },
+            "content": {"application/json": {"example": HISTORY_EXAMPLE}},
         },
-        **documented(404, 422, 503),
+        **documented(404, 410, 422, 503),
     },
     tags=["tasks"],
     summary="All updates of a task",
@@ -108,7 +128,7 @@ async def read_history(task_id: TaskId, client: TheClient, after: After = 0) -> 
     "/{task_id}/cancel",
     status_code=202,
     response_model=CancelOutcome,
-    responses=documented(404, 409, 413, 422, 503),
+    responses=documented(404, 409, 410, 413, 422, 503),
     tags=["tasks"],
     summary="Cancel a task",
 )

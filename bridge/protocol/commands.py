@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.keys import is_taken
+from bridge.protocol.message import MAX_LIMIT
 from bridge.protocol.values import check_json, check_name, check_task_id
 
 MAX_IDS = 10_000
@@ -109,8 +110,8 @@ def time_limit(task_name: str, *, soft: float | None, hard: float | None) -> Com
     """How long tasks of a type may run, in seconds; None for no limit."""
     check_name(task_name, "/task_name")
     for name, seconds in (("soft", soft), ("hard", hard)):
-        if seconds is not None and not 0 < seconds < math.inf:
-            raise InvalidMessage(f"/{name}", "must be a number of seconds above 0")
+        if seconds is not None and not 0 < seconds <= MAX_LIMIT:
+            raise InvalidMessage(f"/{name}", "must be a number of seconds above 0, and a year at the most")
     if soft is not None and hard is not None and soft > hard:
         raise InvalidMessage("/soft", "must not be longer than hard")
     return Command(method="time_limit", arguments={"task_name": task_name, "hard": hard, "soft": soft})

@@ -93,9 +93,10 @@ def _check_pattern(pattern: str, matcher: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyAddress:
-    """Where the answers to one call go. `ticket` is a UUID, with every call another one."""
+    """Where the answers to one call go. `ticket` is a UUID, with every call another one; `separator` is Kombu's."""
 
     ticket: str
+    separator: str = SEPARATOR
 
     @property
     def queue(self) -> str:
@@ -105,7 +106,7 @@ class ReplyAddress:
     @property
     def binding(self) -> str:
         """The member of `BINDINGS` without which no answer arrives: routing key, pattern, queue."""
-        return f"{self.ticket}{SEPARATOR}{SEPARATOR}{self.queue}"
+        return f"{self.ticket}{self.separator}{self.separator}{self.queue}"
 
 
 def seal_command(

@@ -1,14 +1,17 @@
 """Celery's events: what workers say about tasks and themselves (celery/events; PROTOCOL of ``celeryev``)."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.clock import from_iso, iso, milliseconds
 from bridge.protocol.compact import compact
-from bridge.protocol.envelope import TRANSIENT, open_json, seal_broadcast
+from bridge.protocol.envelope import TRANSIENT, Address, open_json, seal_text
 from bridge.protocol.failure import failure_from_repr
 from bridge.protocol.message import EncodedTask
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
@@ -16,6 +19,8 @@ from bridge.protocol.state import Status
 
 EXCHANGE = "celeryev"
 TASK_SENT = "task-sent"
+TASK_MULTI = "task-multi"
+"""Several events of tasks in one message."""
 WORKER_EVENTS = ("worker-online", "worker-heartbeat", "worker-offline")
 Event = dict[str, Any]
 
@@ -88,39 +93,26 @@ class Sender:
     utc_offset: float = 0.0
 
 
-def seal_task_sent(
-    encoded: EncodedTask, queue: str, sender: Sender, *, clock: int, timestamp: float, delivery_tag: str
-) -> bytes:
+def task_sent(encoded: EncodedTask, queue: str, sender: Sender, *, clock: int, timestamp: float) -> str:
     """The ``task-sent`` event, by which Flower shows a task before any worker has it. `timestamp` in seconds."""
-    headers = encoded.headers
-    event = {
-        "hostname": sender.hostname,
-        "utcoffset": sender.utc_offset,
-        "pid": sender.pid,
-        "clock": clock,
-        "uuid": headers["id"],
-        "root_id": headers["root_id"],
-        "parent_id": headers["parent_id"],
-        "name": headers["task"],
-        "args": headers["argsrepr"],
-        "kwargs": headers["kwargsrepr"],
-        "retries": headers["retries"],
-        "eta": headers["eta"],
-        "expires": headers["expires"],
-        "queue": queue,
-        "exchange": "",
-        "routing_key": queue,
-        "timestamp": timestamp,
-        "type": TASK_SENT,
-    }
-    return seal_broadcast(
-        event,
-        {"hostname": sender.hostname},
-        exchange=EXCHANGE,
-        routing_key="task.sent",
-        delivery_tag=delivery_tag,
-        mode=TRANSIENT,
+    queue = _quoted(queue)
+    return (
+        f'{_sent_by(sender)}"clock": {clock}, {encoded.announced}, "queue": {queue}, "exchange": "", '
+        f'"routing_key": {queue}, "timestamp": {timestamp!r}, "type": "{TASK_SENT}"}}'
     )
+
+
+def seal_task_sent(events: Sequence[str], sender: Sender, *, delivery_tag: str) -> tuple[str, bytes]:
+    """A type of event and the message of it: one event as Celery's producers send it, several as its workers do."""
+    event_type, body = (TASK_SENT, events[0]) if len(events) == 1 else (TASK_MULTI, f"[{', '.join(events)}]")
+    address = Address(exchange=EXCHANGE, routing_key=event_type.replace("-", "."), mode=TRANSIENT)
+    return event_type, seal_text(body, f'{{"hostname": {_quoted(sender.hostname)}}}', address, delivery_tag)
+
+
+@lru_cache(16)
+def _sent_by(sender: Sender) -> str:
+    said = {"hostname": sender.hostname, "utcoffset": sender.utc_offset, "pid": sender.pid}
+    return f"{json.dumps(said)[:-1]}, "
 
 
 def news_of_event(event: Event, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT) -> News | None:

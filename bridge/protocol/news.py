@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from bridge.protocol.clock import iso
@@ -82,6 +83,12 @@ def update_rest(details: Mapping[str, Any], at_ms: int, *, final: bool = False) 
         parts.append('"final":true')
     parts.append(f'"time":"{iso(at_ms)}"}}')
     return ("," + ",".join(parts)).encode(errors="replace")
+
+
+@lru_cache(64)
+def submitted_update(at_ms: int) -> bytes:
+    """The first update of most tasks: the same for all of one moment."""
+    return first_update(Status.SUBMITTED, at_ms)
 
 
 def first_update(status: Status, at_ms: int, details: Mapping[str, Any] | None = None) -> bytes:

@@ -1,29 +1,22 @@
 """The result backend's values: what a task's meta says (celery/backends/base.py, ``_get_result_meta``)."""
 
-import bz2
 import json
-import lzma
 import re
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
 from bridge.protocol.compact import compact
+from bridge.protocol.compression import decompressed
 from bridge.protocol.failure import failure_from_meta
 from bridge.protocol.news import UNKNOWN_ATTEMPT, Fields, News
+from bridge.protocol.serializers import loads_any
 from bridge.protocol.state import Status
 from bridge.protocol.typed import from_typed
 from bridge.protocol.values import MAX_DEPTH
 
 COMPRESSED = b"\x00celery-compressed\x00"
 """Marks a compressed value (Celery 5.7, `result_compression`): mark, content type, zero byte, data."""
-_DECOMPRESS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"application/x-gzip": zlib.decompress,
-    b"application/x-bz2": bz2.decompress,
-    b"application/x-lzma": lzma.decompress,
-}
 _STATUS = {
     "STARTED": Status.RUNNING,
     "RETRY": Status.RETRYING,
@@ -49,6 +42,8 @@ class TaskMeta:
     traceback: str | None
     name: str
     worker: str
+    children: Any = ()
+    """What the task started, as `ResultNode.of_tuple` reads it; None of one that never ran."""
 
     @property
     def status(self) -> Status | None:
@@ -61,11 +56,13 @@ class TaskMeta:
 def read_meta(value: bytes) -> TaskMeta:
     """Read what a worker stored or published.
 
+    It may be compressed, and in another serialization than JSON.
+
     Raises:
-        UnreadableBytes: not a task's meta in JSON.
+        UnreadableBytes: not a task's meta, or in a serialization that cannot be read here.
     """
     try:
-        meta = json.loads(_decompressed(value))
+        meta = loads_any(_plain(value))
         return TaskMeta(
             task_id=_text(meta["task_id"]),
             state=_text(meta["status"]),
@@ -73,25 +70,19 @@ def read_meta(value: bytes) -> TaskMeta:
             traceback=meta.get("traceback"),
             name=_text(meta.get("name") or ""),
             worker=_text(meta.get("worker") or ""),
+            children=meta.get("children"),
         )
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        zlib.error,
-        lzma.LZMAError,
-        OSError,
-    ) as error:
-        raise UnreadableBytes(f"not the meta of a task in JSON: {value[:80]!r}") from error
+    except UnreadableBytes as error:
+        raise UnreadableBytes(f"not the meta of a task: {error}. It begins with {value[:80]!r}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableBytes(f"not the meta of a task: {value[:80]!r}") from error
 
 
-def _decompressed(value: bytes) -> bytes:
+def _plain(value: bytes) -> bytes:
     if not value.startswith(COMPRESSED):
         return value
     content_type, _, data = value[len(COMPRESSED) :].partition(b"\x00")
-    return _DECOMPRESS[content_type](data)
+    return decompressed(data, content_type.decode(errors="replace"))
 
 
 def _text(value: object) -> str:
@@ -106,13 +97,21 @@ def outcome(meta: TaskMeta) -> Any:
     Raises:
         TaskFailed: it ended with an exception.
         TaskCancelled: it was revoked or terminated, or expired.
+        UnreadableBytes: what it returned is nested too deep.
     """
     if meta.state == "SUCCESS":
-        return from_typed(meta.result)
+        return _made_again(meta)
     error = failure_from_meta(meta.result, meta.traceback)
     if meta.state == "REVOKED":
         raise TaskCancelled(meta.task_id, error["message"])
     raise TaskFailed(error["type"], error["message"], error.get("traceback"))
+
+
+def _made_again(meta: TaskMeta) -> Any:
+    try:
+        return from_typed(meta.result)
+    except RecursionError as error:
+        raise UnreadableBytes(f"the result of task {meta.task_id} is nested too deep") from error
 
 
 def news_of_meta(meta: TaskMeta, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT, inline_limit: int) -> News | None:

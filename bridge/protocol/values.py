@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.typed import KEYS, TYPES
@@ -20,6 +21,7 @@ CELERYS_OWN = "celery."
 FIRST_YEAR, LAST_YEAR = 1971, 2999
 MAX_INT_BITS = 14_284
 """Python's own JSON parser, in the worker, refuses an integer of more than 4,300 digits."""
+_LISTS = (list, tuple)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
 _TASK_ID = re.compile(r"[A-Za-z0-9_.:@+=-]{1,255}")
@@ -34,7 +36,7 @@ def check_json(value: object, pointer: str, depth: int = 0) -> None:
     if value is None or value is True or value is False:
         return
     if isinstance(value, str):
-        _check_text(value, pointer)
+        check_text(value, pointer)
     elif type(value) is int or isinstance(value, float):
         _check_number(value, pointer)
     elif depth >= MAX_DEPTH:
@@ -48,7 +50,7 @@ def _check_nested(value: object, pointer: str, depth: int) -> None:
         _check_object(value, pointer, depth)
     elif isinstance(value, TYPES):
         _check_typed(value, pointer)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, _LISTS):
         for index, inner in enumerate(value):
             check_json(inner, f"{pointer}/{index}", depth + 1)
     else:
@@ -61,7 +63,7 @@ def _check_object(value: Mapping[object, object], pointer: str, depth: int) -> N
     for key, inner in value.items():
         if not isinstance(key, str):
             raise InvalidMessage(pointer, f"has the key {key!r}; keys must be texts")
-        _check_text(key, pointer)
+        check_text(key, pointer)
         check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)
 
 
@@ -79,7 +81,8 @@ def _check_number(number: float, pointer: str) -> None:
         raise InvalidMessage(pointer, f"{number} is not JSON; send null or a text instead")
 
 
-def _check_text(text: str, pointer: str) -> None:
+def check_text(text: str, pointer: str) -> None:
+    """Check that a text is made of characters: half of a surrogate pair is none, and cannot be sent."""
     if not text.isascii() and _SURROGATE.search(text):
         raise InvalidMessage(pointer, "has half of a surrogate pair, which is not a character")
 
@@ -94,16 +97,19 @@ def check_arguments(args: object, kwargs: object) -> None:
     Raises:
         InvalidMessage: names the first bad place by a JSON pointer.
     """
-    if not isinstance(args, list | tuple):
+    if not isinstance(args, _LISTS):
         raise InvalidMessage("/args", "must be a list")
     if not isinstance(kwargs, Mapping):
         raise InvalidMessage("/kwargs", "must be an object")
-    check_json(args, "/args")
-    check_json(dict(kwargs), "/kwargs")
+    if args:
+        check_json(args, "/args")
+    if kwargs:
+        check_json(dict(kwargs), "/kwargs")
 
 
 def check_name(name: str, pointer: str) -> None:
     """Check the name of a task or queue: 1 to 255 characters, no white space, nothing unprintable."""
+    check_type(name, (str,), pointer)
     if len(name) > MAX_NAME:
         raise InvalidMessage(pointer, f"is longer than {MAX_NAME} characters")
     if not _NAME.fullmatch(name):
@@ -116,6 +122,12 @@ def check_task_name(name: str, pointer: str) -> None:
     ``celery.group`` and its like send whatever messages their arguments describe, so a client could have a worker send
     what kills all workers: a signature with ``{"options": {"headers": {"timelimit": 5}}}`` does.
     """
+    check_type(name, (str,), pointer)
+    _check_task_name(name, pointer)
+
+
+@lru_cache(1_024)
+def _check_task_name(name: str, pointer: str) -> None:
     check_name(name, pointer)
     if name.startswith(CELERYS_OWN):
         raise InvalidMessage(pointer, f"must not start with {CELERYS_OWN!r}, as Celery's own parts of workflows do")
@@ -136,3 +148,9 @@ def check_aware(moment: datetime, pointer: str) -> None:
         raise InvalidMessage(pointer, f"must be a year from {FIRST_YEAR} to {LAST_YEAR}")
     if moment.utcoffset() is None:
         raise InvalidMessage(pointer, "has no UTC offset; write it like 2026-01-31T12:00:00Z")
+
+
+def check_type(value: object, types: tuple[type, ...], pointer: str) -> None:
+    """Check that a value is of one of `types`. A bool is no number here."""
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise InvalidMessage(pointer, f"must be a {' or '.join(kind.__name__ for kind in types)}")

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from app.cli.api_client import task_path
-from app.cli.processes import Child
-from app.cli.sse_client import EventParser
-from app.cli.updates import Update
+from app.cli.following.api_client import task_path
+from app.cli.following.sse_client import EventParser
+from app.cli.following.updates import Update
+from app.cli.processes.child import Child
 from tests.acceptance.waiting import DEADLINE
 
 Document = dict[str, Any]

@@ -15,11 +15,11 @@ from typing import Self
 
 import httpx
 
-from app.cli.embedded import embedded_server, find_binary, server_url
 from app.cli.ports import LOOPBACK, free_port
-from app.cli.processes import Child, Service
-from app.cli.readiness import answers_ok
-from app.cli.supervisor import Supervisor
+from app.cli.processes.child import Child, Service
+from app.cli.processes.supervisor import Supervisor
+from app.cli.stack.embedded import embedded_server, find_binary, server_url
+from app.cli.stack.readiness import answers_ok
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from tests.acceptance.api import Api

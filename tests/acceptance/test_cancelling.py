@@ -1,14 +1,16 @@
 """Tasks are cancelled: before they start, while they run, and too late."""
 
 import asyncio
+import signal
 
 import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
 from tests.acceptance.api import Api, assert_complete
-from tests.acceptance.installation import CONCURRENCY, Installation
+from tests.acceptance.installation import CONCURRENCY, FOLLOWING, STOCK_APP, Installation
 from tests.acceptance.pace import Pace
+from tests.acceptance.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 IDLE = "idle"
@@ -91,6 +93,24 @@ async def test_a_task_that_waits_in_a_worker_and_is_cancelled_never_runs(api: Ap
         assert_complete(await api.follow(pace.task_id))
     assert_complete(await api.follow(await api.submit("stock.add", 1, 1, queue="stock")))
     assert not await shared.redis.execute("EXISTS", f"test:runs:{task_id}")
+
+
+async def test_a_worker_that_was_not_connected_when_a_task_was_cancelled_hears_of_it_when_it_is_back(
+    own: Installation,
+) -> None:
+    services = (own.watcher(), own.worker("stock", app=STOCK_APP))
+    async with own.api() as api, own.running(*services) as (watcher, worker):
+        task_id = await api.submit("stock.paced", 1, queue="stock")
+        await Pace.of(own, task_id).runs()
+        async with api.stream(task_id) as stream:
+            updates = await stream.until("running")
+            worker.send_signal(signal.SIGSTOP)
+            await own.redis.execute("CLIENT", "KILL", "TYPE", "pubsub")
+            await until(own.prints(watcher.name, FOLLOWING, times=2))
+            assert (await api.cancel(task_id, terminate=True)).json()["outcome"] == "requested"
+            worker.send_signal(signal.SIGCONT)
+            updates += await stream.rest()
+    assert_complete(updates, "cancelled")
 
 
 async def test_a_task_that_has_ended_cannot_be_cancelled(api: Api) -> None:

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.cli.api_client import task_path
-from app.cli.sse_client import EventParser
-from app.cli.updates import Update
+from app.cli.following.api_client import task_path
+from app.cli.following.sse_client import EventParser
+from app.cli.following.updates import Update
 from tests.acceptance.api import NO_CONTENT, Api, assert_complete, numbers
 from tests.acceptance.installation import Installation
 from tests.acceptance.pace import Pace

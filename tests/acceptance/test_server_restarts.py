@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from tests.acceptance.api import Api, Document, assert_complete
 from tests.acceptance.installation import STOCK_APP, Installation
 from tests.acceptance.site import Site

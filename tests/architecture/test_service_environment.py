@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from app.cli.ports import LOOPBACK, free_port
-from app.cli.processes import Child, Service
-from tests.architecture.service_environment import ROOT, service_python
+from app.cli.processes.child import Child, Service
+from tests.architecture.service_environment import service_python
 from tests.architecture.test_walls import CELERY
+from tests.environments import ROOT
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -36,7 +37,7 @@ def test_nothing_of_celery_is_installed(python: Path, tmp_path: Path) -> None:
 
 
 def test_the_package_has_everything_that_it_needs_at_run_time(python: Path, tmp_path: Path) -> None:
-    scripts = ("accept", "advance", "call", "hang_up", "read", "release")
+    scripts = ("accept", "advance", "call", "hang_up", "limit", "read", "release")
     code = f"from bridge.redis import Script; [Script(name) for name in {scripts}]"
     assert run(python, "-c", code, cwd=tmp_path) == ""
 

@@ -5,7 +5,7 @@ import os
 from threading import Event
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, chain, chord, group
 from celery.exceptions import Reject
 
 URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
@@ -17,6 +17,18 @@ app.conf.update(task_track_started=True, task_send_sent_event=True, broker_conne
 @app.task(name="golden.echo")
 def echo(*args: Any, **kwargs: Any) -> list[Any]:
     return [list(args), kwargs]
+
+
+@app.task(name="golden.request", bind=True)
+def request(self: "Task[Any, Any]", *names: str) -> dict[str, Any]:
+    """What the worker knows of the task while it runs, by these names."""
+    return {name: getattr(self.request, name, None) for name in names}
+
+
+@app.task(name="golden.is_told")
+def is_told(task_id: str) -> str:
+    """An errback; of one with more parameters the worker would make no task of its own."""
+    return task_id
 
 
 @app.task(name="golden.forgets", ignore_result=True)
@@ -80,3 +92,29 @@ def rejects() -> None:
 def naps(seconds: float) -> None:
     """Something that runs long enough to be stopped."""
     Event().wait(seconds)
+
+
+@app.task(name="golden.told")
+def told(task_id: str) -> str:
+    """A callback for errors that is sent as a message: a worker calls one with more parameters where it is."""
+    return task_id
+
+
+@app.task(name="golden.starts")
+def starts() -> None:
+    """Starts others, which are its children."""
+    echo.delay(1)
+    group(echo.s(2), echo.s(3)).delay()
+
+
+@app.task(name="golden.gives_way", bind=True)
+def gives_way(self: "Task[Any, Any]", to: str) -> None:
+    """Lets a canvas run in its place."""
+    several = group(echo.si(number) for number in range(3))
+    canvases = {
+        "signature": echo.si(1),
+        "chain": chain(echo.si(1), echo.s(2)),
+        "group": several,
+        "chord": chord(several, echo.s()),
+    }
+    raise self.replace(canvases[to])

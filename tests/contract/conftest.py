@@ -6,12 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from bridge import TaskClient, open_client
-from bridge.redis import Redis
-from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from tests.integration.submissions import WallClock
-from tests.integration.watching import watcher
+from bridge import TaskClient
+from tests.contract.watched import watched_client
 from tests.servers import celery_worker
 
 collect_ignore_glob = [] if importlib.util.find_spec("celery") else ["test_*.py"]
@@ -30,13 +26,5 @@ def worker(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 async def client(shared_url: str, worker: None) -> AsyncIterator[TaskClient]:
     """A client, and a watcher that follows what becomes of its tasks."""
-    settings = BridgeSettings.load(redis_url=shared_url)
-    async with (
-        Redis.open(shared_url, settings) as redis,
-        StatusStore.open(redis, settings) as store,
-        open_client(settings) as opened,
-    ):
-        following = asyncio.create_task(watcher(redis, store, WallClock()).follow())
+    async with watched_client(shared_url) as opened:
         yield opened
-        following.cancel()
-        await asyncio.wait([following])

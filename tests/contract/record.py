@@ -1,7 +1,10 @@
-"""Records what a stock worker publishes and stores: ``python -m tests.contract.record``.
+"""Records what a stock worker publishes and stores: ``python -m tests.contract.record [VERSION …]``.
 
 Writes one file for each story below into tests/contract/golden: a line for each message, in the order of their arrival,
 as ``{"channel", "data"}``. Only what names this machine or one run of it is replaced: ids, host names, paths.
+
+Without a version it is the installed Celery that is recorded. A version, such as 5.3, is recorded in the environment
+that the contract tests make for it, worker and producer both, into a folder of its name.
 """
 
 import asyncio
@@ -15,26 +18,28 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from app.cli.embedded import server_url
 from app.cli.ports import free_port
+from app.cli.stack.embedded import server_url
 from bridge.protocol.events import read_events
 from bridge.protocol.result import read_meta
 from bridge.redis import Published, Redis
 from bridge.settings import BridgeSettings
-from tests.contract.celery_tasks import app
-from tests.servers import ROOT, celery_worker, redis_server
+from tests.contract.beside import Beside, celery_beside
+from tests.contract.workers_environment import celery_python, worker
+from tests.servers import ROOT, redis_server
 
 GOLDEN = Path(__file__).with_name("golden")
 DEADLINE = 30
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HOST = re.compile(rf"@{re.escape(socket.gethostname())}\b")
 PREFIXES = sorted({str(ROOT), sys.prefix, sys.base_prefix, str(Path.home())}, key=len, reverse=True)
+ENVIRONMENT = re.compile(r"/app/\.petiole/environments/[^/]+")
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +47,7 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
 class Story:
     """A task that is sent by `send`, and the events and states that end its story, each as often as it is named."""
 
-    send: Callable[[str], object]
+    send: Callable[[Beside, str], object]
     awaits: Sequence[str] = ("task-succeeded", "SUCCESS")
 
 
@@ -51,17 +56,13 @@ def _task(name: str, *awaits: str, **options: Any) -> Story:
     return Story(send=send, awaits=awaits) if awaits else Story(send=send)
 
 
-def _send(name: str, options: dict[str, Any], task_id: str) -> None:
-    app.send_task(name, task_id=task_id, **options)
+def _send(name: str, options: dict[str, Any], celery: Beside, task_id: str) -> None:
+    celery.says("send", name=name, task_id=task_id, **options)
 
 
-def _send_for_later(task_id: str) -> None:
-    app.send_task("golden.echo", task_id=task_id, eta=datetime.now(UTC) + timedelta(seconds=1))
-
-
-def _revoke_and_send(task_id: str) -> None:
-    app.control.revoke(task_id)
-    app.send_task("golden.echo", task_id=task_id)
+def _revoke_and_send(celery: Beside, task_id: str) -> None:
+    celery.says("control", method="revoke", arguments=[task_id])
+    celery.says("send", name="golden.echo", task_id=task_id)
 
 
 STORIES = {
@@ -77,8 +78,8 @@ STORIES = {
     "sends_progress": _task("sends_progress"),
     "ignores_its_result": _task("echo", "task-succeeded", ignore_result=True),
     "is_rejected": _task("rejects", "task-rejected"),
-    "waits": Story(send=_send_for_later),
-    "expires": _task("echo", "task-revoked", "REVOKED", expires=PAST),
+    "waits": _task("echo", eta=1),
+    "expires": _task("echo", "task-revoked", "REVOKED", expires=PAST.isoformat()),
     "is_revoked": Story(send=_revoke_and_send, awaits=("task-revoked", "REVOKED")),
     "is_terminated": _task("naps", "task-revoked", "REVOKED", args=[60]),
 }
@@ -139,11 +140,12 @@ async def recording(redis: Redis) -> AsyncIterator[Recording]:
             listener.cancel()
 
 
-async def _play(story: Story, made: Recording, task_id: str) -> list[Published]:
-    await asyncio.to_thread(story.send, task_id)
+async def _play(story: Story, celery: Beside, made: Recording) -> list[Published]:
+    task_id = str(uuid4())
+    await asyncio.to_thread(story.send, celery, task_id)
     if story is STORIES["is_terminated"]:
         await made.until(lambda: "task-started" in made.said(task_id))
-        await asyncio.to_thread(app.control.revoke, task_id, terminate=True)
+        await celery.call("control", method="revoke", arguments=[task_id], terminate=True)
     await made.until(lambda: made.said(task_id) >= Counter(story.awaits))
     return [message for message in made.messages if any(owner == task_id for owner, _ in _told(message))]
 
@@ -151,7 +153,7 @@ async def _play(story: Story, made: Recording, task_id: str) -> list[Published]:
 def _clean(text: str, ids: dict[str, str]) -> str:
     for prefix in PREFIXES:
         text = text.replace(prefix, "/app")
-    text = HOST.sub("@example", text)
+    text = HOST.sub("@example", ENVIRONMENT.sub("/app", text))
     return UUID.sub(lambda found: ids.setdefault(found[0], f"{len(ids) + 1:08}-0000-4000-8000-{0:012}"), text)
 
 
@@ -164,29 +166,37 @@ def _line(message: Published, ids: dict[str, str]) -> str:
     return json.dumps({"channel": _clean(message.channel, ids), "data": _clean(data, ids)})
 
 
-def _write(name: str, messages: list[Published]) -> None:
+def _write(path: Path, messages: list[Published]) -> None:
     ids: dict[str, str] = {}
     lines = [_line(message, ids) for message in messages]
-    (GOLDEN / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-async def record(directory: Path) -> None:
+async def record(python: Path, folder: Path, directory: Path) -> None:
     """Run a worker on a server of its own, play each story, and write it down."""
     port = free_port()
     url = server_url(port)
-    app.conf.update(broker_url=url, result_backend=url)
     settings = BridgeSettings.load(redis_url=url)
-    GOLDEN.mkdir(exist_ok=True)
+    alone = ("-E", "-c", "2", "--without-gossip", "--without-mingle")
     async with redis_server(port, directory), Redis.open(url, settings) as redis, recording(redis) as made:
-        worker = celery_worker(url, directory / "worker.log")
-        async with worker:
-            await made.until(lambda: any(".celeryev/worker.online" in message.channel for message in made.messages))
-            for name, story in STORIES.items():
-                _write(name, await _play(story, made, str(uuid4())))
+        with celery_beside(python, url) as celery:
+            async with worker(python, url, "w1@example", *alone):
+                await made.until(lambda: any(".celeryev/worker.online" in message.channel for message in made.messages))
+                for name, story in STORIES.items():
+                    _write(folder / f"{name}.jsonl", await _play(story, celery, made))
         await made.until(lambda: any(".celeryev/worker.offline" in message.channel for message in made.messages))
-        _write("worker", [message for message in made.messages if ".celeryev/worker" in message.channel])
+        about_itself = [message for message in made.messages if ".celeryev/worker" in message.channel]
+        _write(folder / "worker.jsonl", about_itself)
+
+
+def main(versions: Sequence[str]) -> None:
+    """Record each of the versions, or the installed one."""
+    wanted = [(celery_python(version), GOLDEN / version) for version in versions] or [(Path(sys.executable), GOLDEN)]
+    for python, folder in wanted:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as temporary:
+            asyncio.run(record(python, folder, Path(temporary)))
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        asyncio.run(record(Path(temporary)))
+    main(sys.argv[1:])

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
-from app.cli.embedded import server_url
 from app.cli.ports import free_port
+from app.cli.stack.embedded import server_url
 from bridge.protocol.control import BINDINGS, REPLY_EXCHANGE
 from bridge.protocol.envelope import open_json
 from bridge.protocol.keys import SEPARATOR

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from app.cli.embedded import server_url
 from app.cli.ports import free_port
-from app.cli.processes import Child
+from app.cli.processes.child import Child
+from app.cli.stack.embedded import server_url
 from bridge import TaskClient, open_client
 from bridge.ids import Ids
 from bridge.mailbox import Replies
@@ -23,7 +23,7 @@ from bridge.protocol.control import BINDINGS
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from tests.contract import celery_control
-from tests.contract.workers_environment import celery, worker, workers_python
+from tests.contract.workers_environment import NEWEST, all_there, celery, celery_python, worker
 from tests.control_calls import ASKED, replied
 from tests.servers import redis_server
 
@@ -60,7 +60,7 @@ class Fleet:
 
 @pytest.fixture(scope="module", params=["installed", "newest"])
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    python = Path(sys.executable) if request.param == "installed" else workers_python()
+    python = Path(sys.executable) if request.param == "installed" else celery_python(NEWEST)
     port = free_port()
     url = server_url(port)
     server = redis_server(port, tmp_path_factory.mktemp("fleet"))
@@ -69,17 +69,10 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         runner.run(server.__aenter__())
         for one in workers:
             runner.run(one.start())
-        runner.run(_all_there(url, {W1, W2}))
+        runner.run(all_there(url, {W1, W2}))
         yield Fleet(url=url, python=python, workers=workers)
         for one in (*workers, server):
             runner.run(one.stop())
-
-
-async def _all_there(url: str, names: set[str]) -> None:
-    """Wait until these workers reply; until then each round takes the time of a ping, or at least a round trip."""
-    async with open_client(BridgeSettings.load(redis_url=url)) as client, asyncio.timeout(DEADLINE):
-        while not names <= (await client.control.ping()).keys():
-            pass
 
 
 @pytest.fixture
@@ -234,7 +227,7 @@ async def test_a_heartbeat_comes_when_it_is_asked_for(client: TaskClient) -> Non
 async def test_a_worker_of_the_solo_pool_replies_between_tasks(client: TaskClient, fleet: Fleet) -> None:
     solo = "solo@example"
     async with worker(fleet.python, fleet.url, solo, "-P", "solo", "-Q", "slow"):
-        await _all_there(fleet.url, {W1, W2, solo})
+        await all_there(fleet.url, {W1, W2, solo})
         handle = await client.submit("golden.naps", [2], queue="slow")
         await until(lambda: _depth(client, "slow"), lambda depth: not depth["slow"])
 
@@ -246,7 +239,7 @@ async def test_a_worker_of_the_solo_pool_replies_between_tasks(client: TaskClien
 async def test_a_worker_that_is_shut_down_goes_and_the_others_stay(client: TaskClient, fleet: Fleet) -> None:
     third = worker(fleet.python, fleet.url, "w3@example", "-c", "1")
     async with third:
-        await _all_there(fleet.url, {W1, W2, "w3@example"})
+        await all_there(fleet.url, {W1, W2, "w3@example"})
         await client.control.shutdown(destination=["w3@example"])
         async with asyncio.timeout(DEADLINE):
             assert await third.wait() == 0

@@ -15,7 +15,8 @@ from kombu.serialization import dumps
 from kombu.utils.uuid import uuid
 
 from bridge.protocol.envelope import open_json, seal_task
-from bridge.protocol.events import Sender, read_events, seal_task_sent
+from bridge.protocol.events import Sender, read_events, seal_task_sent, task_sent
+from bridge.protocol.keys import BrokerKeys
 from bridge.protocol.message import TaskMessage, encode
 from bridge.protocol.route import Route
 from bridge.redis import Redis
@@ -80,7 +81,7 @@ def message_of(call: dict[str, Any], **more: Any) -> TaskMessage:
 async def test_a_submit_is_to_the_letter_what_celery_sends(app: Celery, redis: Redis, call: dict[str, Any]) -> None:
     route = Route(queue=call.get("queue", "celery"), priority=call.get("priority", 0))
     app.send_task("tasks.add", **{"task_id": uuid(), **call})
-    celerys = (await redis.execute("RPOP", route.key)).decode().replace(*OLDER)
+    celerys = (await redis.execute("RPOP", BrokerKeys().list_of(route.queue, route.priority))).decode().replace(*OLDER)
 
     sent = json.loads(celerys)
     headers, properties = sent["headers"], sent["properties"]
@@ -108,14 +109,9 @@ async def test_the_announcement_of_a_task_is_to_the_letter_what_celery_sends(app
 
     (event,) = read_events(celerys)
     sender = Sender(hostname=event["hostname"], pid=event["pid"], utc_offset=event["utcoffset"])
-    ours = seal_task_sent(
-        encode(TaskMessage(task="tasks.add", task_id="a1", args=[1], kwargs={"a": 2}, eta=LATER)),
-        "mail",
-        sender,
-        clock=event["clock"],
-        timestamp=event["timestamp"],
-        delivery_tag=json.loads(celerys)["properties"]["delivery_tag"],
-    )
+    encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1], kwargs={"a": 2}, eta=LATER))
+    sent = task_sent(encoded, "mail", sender, clock=event["clock"], timestamp=event["timestamp"])
+    _, ours = seal_task_sent([sent], sender, delivery_tag=json.loads(celerys)["properties"]["delivery_tag"])
     assert json.dumps(open_json(ours)) == json.dumps(open_json(celerys))
     assert ours == celerys
 
@@ -143,7 +139,7 @@ def test_whatever_the_arguments_headers_and_body_are_those_of_celery(args: list[
     encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=args, kwargs=kwargs, origin="gen1@example"))
 
     assert encoded.body.decode() == dumps(task.body, serializer="json")[2]
-    ours, celerys = dict(encoded.headers), dict(task.headers)
+    ours, celerys = json.loads(encoded.headers), dict(task.headers)
     assert list(ours) == list(celerys)
     for reprs in ("argsrepr", "kwargsrepr"):  # compared in test_saferepr
         ours.pop(reprs)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge import TaskClient, open_client
 from bridge.hub import Hub
 from bridge.publisher import Publisher
 from bridge.redis import Redis
@@ -41,6 +42,13 @@ async def store(redis: Redis, settings: BridgeSettings) -> AsyncIterator[StatusS
 @pytest.fixture
 async def publisher(redis: Redis, settings: BridgeSettings, clock: Clock) -> AsyncIterator[Publisher]:
     async with Publisher.open(redis, settings, identity(clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(redis: Redis, settings: BridgeSettings) -> AsyncIterator[TaskClient]:
+    """A client of the shared server, which is empty."""
+    async with open_client(settings) as opened:
         yield opened
 
 

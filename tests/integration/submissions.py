@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from bridge.acceptance import Identity, Submission
 from bridge.protocol.events import Sender
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
-from bridge.publisher import Identity, Submission
 
 START = 1_795_488_861.5
 TOMORROW = datetime.fromtimestamp(START, UTC) + timedelta(days=1)

@@ -2,36 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage, QueueSaturated
+from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated, UnreadableBytes
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
 from bridge.protocol.message import NO_EMBED
 from bridge.protocol.state import Status
 from bridge.publisher import Publisher
-from bridge.redis import Arg, Redis, Reply, Script
+from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
+from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import IN_A_MONTH, START, TOMORROW, Clock, identity, submission
 
 DAY_MS = 86_400_000
-
-
-class BreaksOff(Redis):
-    """A gateway whose connection breaks after the first script has run, before its answer has come."""
-
-    broken = False
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
-        reply = await super().run(script, keys, args)
-        if not self.broken:
-            self.broken = True
-            raise BrokerUnavailable("the connection broke")
-        return reply
 
 
 async def keys(redis: Redis) -> set[str]:
@@ -59,7 +46,7 @@ async def test_the_first_update_is_in_the_history_and_in_the_live_feed(
     (update,) = (await store.read_after("a1", 0)).updates
     assert (update.seq, update.kind) == (1, "submitted")
     ((_, fields),) = await redis.execute("XRANGE", "petiole:live", "-", "+")
-    assert fields == {b"i": b"a1", b"s": b"1", b"u": update.text}
+    assert fields == {b"i": b"a1", b"s": b"1", b"u": update.text, b"t": b"tasks.add", b"q": b"celery"}
 
 
 async def test_an_accepted_task_is_on_the_watchlist_and_its_queue_is_known(
@@ -279,3 +266,62 @@ async def test_a_record_says_its_tags_and_its_facts(publisher: Publisher, redis:
 
     tags, fact = await redis.execute("HMGET", "petiole:task:a1", "tags", "x")
     assert (json.loads(tags), fact) == (["user:42", "é"], b"1")
+
+
+@pytest.fixture
+def another_installation(shared_url: str) -> BridgeSettings:
+    return BridgeSettings.load(
+        redis_url=shared_url, broker_global_keyprefix="team-a.", broker_priority_steps="0,2,4,6,8", broker_sep=":"
+    )
+
+
+async def test_lists_are_named_as_the_installation_names_them(
+    redis: Redis, another_installation: BridgeSettings
+) -> None:
+    async with (
+        Redis.open(another_installation.broker, another_installation) as other,
+        Publisher.open(other, another_installation, identity(Clock())) as publisher,
+    ):
+        mails = (submission(f"a{n}", queue="mail", priority=n) for n in range(10))
+        await asyncio.gather(*map(publisher.publish, (*mails, submission("b1", queue="post", priority=9))))
+
+    lists = {key for key in await keys(redis) if "petiole" not in key}
+    assert lists == {
+        *(f"team-a.mail{step}" for step in ("", ":2", ":4", ":6", ":8")),
+        "team-a.post:8",
+    }
+    assert {await redis.execute("LLEN", key) for key in lists - {"team-a.post:8"}} == {2}
+    assert all(key.startswith("team-a.petiole:") for key in await keys(redis) - lists)
+
+
+@pytest.mark.parametrize(
+    ("queue", "reason"), [("mail:3", "must not have ':' in it"), ("petiole:x", "must not start with 'petiole:'")]
+)
+async def test_a_queue_that_the_workers_of_the_installation_would_misread_is_refused(
+    redis: Redis, another_installation: BridgeSettings, queue: str, reason: str
+) -> None:
+    async with (
+        Redis.open(another_installation.broker, another_installation) as other,
+        Publisher.open(other, another_installation, identity(Clock())) as publisher,
+    ):
+        with pytest.raises(InvalidMessage, match=reason) as refused:
+            await publisher.publish(submission("a1", queue=queue))
+    assert refused.value.pointer == "/options/queue"
+    assert await keys(redis) == set()
+
+
+@pytest.mark.parametrize("eta", [None, IN_A_MONTH], ids=["at once", "held"])
+async def test_a_task_whose_keys_are_of_another_kind_keeps_no_other_back_and_leaves_nothing_behind(
+    publisher: Publisher, redis: Redis, eta: datetime | None
+) -> None:
+    await redis.execute("SET", "petiole:history:a2", "no list")
+    asked = [publisher.publish(submission(task_id, eta=eta)) for task_id in ("a1", "a2", "a3")]
+    one, other, third = await asyncio.gather(*asked, return_exceptions=True)
+    assert (one, third) == (None, None)
+    assert isinstance(other, UnreadableBytes)
+    assert "'a2' is of another kind" in str(other)
+
+    assert await redis.execute("EXISTS", "petiole:task:a2") == 0
+    waiting = await redis.execute("LLEN", "celery") + await redis.execute("ZCARD", "petiole:scheduled")
+    assert (waiting, await redis.execute("ZCARD", "petiole:open")) == (2, 2)
+    assert await redis.execute("GET", "petiole:history:a2") == b"no list"

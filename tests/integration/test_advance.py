@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.cli.processes.child import Child
+from bridge.errors import BrokerUnavailable
 from bridge.protocol.state import ENDS, TABLE, Status
 from bridge.publisher import Publisher
 from bridge.redis import Redis
@@ -106,6 +108,41 @@ async def test_pieces_of_news_in_one_call_do_not_depend_on_each_other(store: Sta
     assert outcomes[0] == Advanced(seq=0, attempt=1, status="succeeded", known=True)
     assert outcomes[1] == UNKNOWN
     assert outcomes[2] == Advanced(seq=2, attempt=1, status="failed", known=True)
+
+
+@pytest.mark.parametrize("key", ["petiole:task:b1", "petiole:history:b1"])
+async def test_a_task_with_a_key_of_another_kind_in_its_way_takes_no_other_with_it(
+    store: StatusStore, redis: Redis, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    await in_status(store, Status.RECEIVED, task_id="b1")
+    await redis.execute("SET", key, "not ours")
+    told = [news(Status.RUNNING, task_id=task_id, adopts=True) for task_id in ("a1", "b1", "c1")]
+
+    outcomes = await store.advance(told)
+
+    assert [outcome.seq for outcome in outcomes] == [1, 0, 1]
+    assert outcomes[1].known
+    assert "news of task b1 cannot be recorded: WRONGTYPE" in caplog.text
+
+
+async def test_a_task_whose_record_is_spoilt_takes_no_other_with_it(
+    store: StatusStore, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await in_status(store, Status.RECEIVED)
+    await redis.execute("HSET", "petiole:task:a1", "status", "dancing")
+
+    outcomes = await store.advance([news(Status.RUNNING), news(Status.RUNNING, task_id="b1", adopts=True)])
+
+    assert [outcome.seq for outcome in outcomes] == [0, 1]
+    assert "news of task a1 cannot be recorded" in caplog.text
+
+
+async def test_a_server_that_has_no_memory_left_is_no_fault_of_a_task(own_server: Child, own_url: str) -> None:
+    settings = BridgeSettings.load(redis_url=own_url)
+    async with Redis.open(own_url, settings) as redis, StatusStore.open(redis, settings) as store:
+        await redis.execute("CONFIG", "SET", "maxmemory", 1)
+        with pytest.raises(BrokerUnavailable):
+            await store.advance([news(Status.RUNNING, adopts=True)])
 
 
 async def test_an_unknown_task_is_left_alone(store: StatusStore, redis: Redis) -> None:

@@ -61,7 +61,7 @@ async def test_a_held_task_that_ended_otherwise_is_never_queued(
     assert await redis.execute("EXISTS", "celery", "petiole:scheduled") == 0
 
 
-@pytest.mark.parametrize("end", sorted(ENDS))
+@pytest.mark.parametrize("end", sorted(ENDS - {Status.LOST}))
 @pytest.mark.parametrize("before", OPEN)
 async def test_an_end_of_an_unknown_attempt_ends_the_present_one(
     store: StatusStore, before: Status, end: Status
@@ -69,6 +69,20 @@ async def test_an_end_of_an_unknown_attempt_ends_the_present_one(
     await in_status(store, before, attempt=3)
     outcome = await one(store, news(end, UNKNOWN_ATTEMPT, at_ms=AT_MS - 1))
     assert (outcome.status, outcome.attempt) == (end, 3)
+
+
+@pytest.mark.parametrize(("later_ms", "expected"), [(-1, "running"), (0, "running"), (1, "lost")])
+async def test_that_a_task_is_lost_is_overruled_by_any_news_since_it_was_concluded(
+    store: StatusStore, later_ms: int, expected: str
+) -> None:
+    await in_status(store, Status.RUNNING, attempt=3)
+    outcome = await one(store, news(Status.LOST, UNKNOWN_ATTEMPT, at_ms=AT_MS + later_ms, swept=True))
+    assert (outcome.status, outcome.attempt) == (expected, 3)
+
+
+async def test_a_task_that_waits_for_its_next_attempt_is_never_lost(store: StatusStore) -> None:
+    await in_status(store, Status.RETRYING)
+    assert (await one(store, news(Status.LOST, UNKNOWN_ATTEMPT, at_ms=AT_MS + 1, swept=True))).status == "retrying"
 
 
 async def test_a_start_of_an_unknown_attempt_is_of_the_present_one(store: StatusStore) -> None:

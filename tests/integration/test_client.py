@@ -17,6 +17,7 @@ from bridge.status_store import StatusStore
 from bridge.watcher import Watcher
 from tests.celery_says import meta, received, started
 from tests.integration.submissions import WallClock
+from tests.integration.telling import news
 from tests.integration.watching import following, watcher
 
 
@@ -111,6 +112,23 @@ async def test_a_task_that_a_worker_has_is_revoked(client: TaskClient, redis: Re
     assert command["method"] == "revoke"
     assert command["arguments"] == {"task_id": task.task_id, "terminate": True, "signal": "SIGTERM"}
     assert (await client.record(task.task_id)).status is Status.SUBMITTED
+
+
+async def test_a_task_of_another_producer_is_revoked_also_where_its_queue_has_no_name_of_ours(
+    client: TaskClient, redis: Redis
+) -> None:
+    store = StatusStore(redis, client.settings)
+    await store.advance([news(Status.RECEIVED, adopts=True, facts={"queue": "unacked"})])
+    assert await client.handle("a1").cancel() is Cancelled.REQUESTED
+    assert (await client.record("a1")).cancel_reason == ""
+
+
+async def test_a_cancel_with_a_signal_that_is_none_leaves_no_trace(client: TaskClient) -> None:
+    task = await client.submit("tasks.add")
+    with pytest.raises(InvalidMessage, match="/signal"):
+        await task.cancel(terminate=True, signal="SIGNONE")
+    record = await client.record(task.task_id)
+    assert (record.cancel_reason, record.status) == (None, Status.SUBMITTED)
 
 
 async def test_a_task_that_has_ended_cannot_be_cancelled(client: TaskClient) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from bridge import connect
 from bridge.errors import BrokerUnavailable
 from bridge.event_receiver import EventReceiver

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from bridge.errors import SubscriberTooSlow
 from bridge.follower import Follower, Reset, following, updates
 from bridge.hub import DEFAULT_BUFFER, Hub

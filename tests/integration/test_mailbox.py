@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from bridge.control import Inquiry, TaskControl
 from bridge.errors import BrokerUnavailable, InvalidMessage, UnreadableBytes
 from bridge.ids import Ids

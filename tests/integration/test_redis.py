@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from app.cli.embedded import server_url
 from app.cli.ports import free_port
-from app.cli.processes import Child
+from app.cli.processes.child import Child
+from app.cli.stack.embedded import server_url
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.publisher import Publisher
 from bridge.redis import Redis, Script

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from bridge.errors import UnreadableBytes
 from bridge.redis import Redis
 from bridge.result_backend import ResultBackend
@@ -132,3 +132,22 @@ async def test_a_result_stored_while_the_connection_was_gone_is_found(own_server
 
         async with asyncio.timeout(DEADLINE):
             assert (await waiting).result == 3
+
+
+async def test_whoever_begins_to_wait_in_the_moment_a_result_comes_has_it_too(
+    redis: Redis, waiter: ResultWaiter
+) -> None:
+    waiting: set[asyncio.Task[object]] = set()
+
+    async def wait_while_it_comes() -> None:
+        while not any(one.done() for one in waiting):  # one more in each turn of the loop
+            waiting.add(asyncio.create_task(waiter.wait("a1")))
+            await asyncio.sleep(0)
+
+    joining = asyncio.create_task(wait_while_it_comes())
+    await until(partial(hears, redis, "a1"))
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    async with asyncio.timeout(DEADLINE):
+        await joining
+        await asyncio.gather(*waiting)
+    await until(partial(hears, redis))

@@ -1,6 +1,6 @@
 """The watcher: what workers say and store, as one history."""
 
-from app.cli.processes import Child
+from app.cli.processes.child import Child
 from bridge.hub import Hub
 from bridge.protocol.attempts import HOLD_MS
 from bridge.protocol.state import Status
@@ -64,6 +64,19 @@ async def test_retries_are_counted_though_a_worker_tells_of_them_in_the_wrong_or
         ("running", 3),
         ("succeeded", 3),
     ]
+
+
+async def test_an_end_tells_the_attempt_though_the_retry_before_it_was_not_heard_of_yet(
+    publisher: Publisher, store: StatusStore, hub: Hub, worker: Worker
+) -> None:
+    await publisher.publish(submission("a1"))
+    await worker.says(received("a1"), started("a1"), received("a1", 1), started("a1"))
+    await until(lambda: has_come_to(store, "a1", Status.RUNNING))
+
+    await worker.stores("a1", "SUCCESS", 3)
+
+    told = await history(store, hub)
+    assert told[-3:] == [("received", 2), ("running", 2), ("succeeded", 2)]
 
 
 async def test_results_alone_tell_of_retries(

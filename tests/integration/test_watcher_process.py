@@ -53,7 +53,15 @@ def test_arq_is_told_to_speak_json_and_to_wait_for_redis(settings: BridgeSetting
     assert arq.job_deserializer(arq.job_serializer({"function": "sweep"})) == {"function": "sweep"}
     assert arq.queue_name.startswith(settings.prefix)
     assert arq.redis_settings.retry_on_timeout
-    assert {job.name for job in arq.cron_jobs} == {"cron:sweep", "cron:release_due"}
+    names = {job.name for job in arq.cron_jobs}
+    assert names == {f"petiole:arq:{job}" for job in ("sweep", "release_due", "learn_names")}
+
+
+def test_installations_in_one_database_do_not_take_each_others_turns(settings: BridgeSettings) -> None:
+    other = settings.model_copy(update={"prefix": "other:"})
+    names = [{job.name for job in watcher_process.watcher_settings(one).cron_jobs} for one in (settings, other)]
+
+    assert names[0].isdisjoint(names[1])
 
 
 def test_only_its_settings_are_made_on_demand() -> None:

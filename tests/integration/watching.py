@@ -6,15 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.errors import TaskNotFound
-from bridge.event_receiver import EventReceiver
 from bridge.follower import updates
 from bridge.hub import DEFAULT_BUFFER, Hub
 from bridge.protocol.state import Status
 from bridge.redis import Redis
 from bridge.result_backend import ResultBackend
-from bridge.signs_of_life import SignsOfLife
 from bridge.status_store import StatusStore
-from bridge.watcher import Watcher
+from bridge.watcher import Installation, Watcher
 from tests.celery_says import envelope, meta
 from tests.integration.submissions import DEADLINE, Clock, until
 
@@ -24,9 +22,9 @@ LIFE_SECONDS = 600
 
 
 def watcher(redis: Redis, store: StatusStore, clock: Clock, name: str = "watcher-1") -> Watcher:
-    settings = store.settings
-    signs = SignsOfLife(redis, settings, name)
-    return Watcher(store, ResultBackend(redis, settings), EventReceiver(redis), signs, lambda: clock.ms)
+    site = Installation.of(redis, store, ResultBackend(redis, store.settings), name)
+    site.search.pause = 0
+    return Watcher(site, lambda: clock.ms)
 
 
 class Worker:

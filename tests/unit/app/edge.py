@@ -1,7 +1,9 @@
 """The HTTP edge on a client that does what a test tells it: no Redis, no lifespan, no sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Any, Unpack
 
 import httpx
@@ -12,10 +14,12 @@ from app.settings import Settings
 from bridge import Cancelled, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
 from bridge.errors import TaskNotFound
 from bridge.follower import Follower
-from bridge.hub import DEFAULT_BUFFER, Subscriber
+from bridge.hub import DEFAULT_BUFFER
+from bridge.protocol.catalog import Catalog
 from bridge.protocol.result import TaskMeta
 from bridge.protocol.state import Status
 from bridge.status_store import Missed
+from bridge.subscriber import Subscriber
 from tests.unit.bridge.updates import TASK_ID
 
 MAX_BODY = 16_384
@@ -26,6 +30,12 @@ def record(**fields: Any) -> TaskRecord:
     """A task that runs, unless told otherwise."""
     told: dict[str, Any] = {"status": Status.RUNNING, "celery_state": "STARTED", "attempt": 1, "seq": 3, **fields}
     return TaskRecord(task_id=told.pop("task_id", TASK_ID), **told)
+
+
+@lru_cache
+def _settings(**given: Any) -> Settings:
+    """Settings do not change, and take a while to be read."""
+    return Settings.load(**given)
 
 
 class ToldHistory:
@@ -50,12 +60,14 @@ class ToldClient(TaskClient):
     """Answers what it is told, fails if told to, and keeps what was submitted and cancelled."""
 
     def __init__(self, history: ToldHistory | None = None, **told: Any) -> None:
-        self.settings = Settings.load()
+        self.settings = _settings()
         self.told: dict[str, Any] = {"record": record(), "result": None, "fails": None, **told}
         self.updates = history or ToldHistory()
         self.submitted: list[tuple[str, list[Any], dict[str, Any], SubmitOptions]] = []
         self.cancelled: list[dict[str, Any]] = []
         self.subscribers: list[Subscriber] = []
+        self.begun: asyncio.Queue[Subscriber] = asyncio.Queue()
+        """Those who begin to follow, for a test that waits for them."""
 
     def __repr__(self) -> str:
         return f"<ToldClient subscribers={len(self.subscribers)}>"
@@ -76,6 +88,11 @@ class ToldClient(TaskClient):
         self._answer("submit")
         self.submitted.append((task, list(args), dict(kwargs or {}), options))
         return TaskHandle(self, options.get("task_id") or TASK_ID)
+
+    async def task_types(self) -> Catalog:
+        """The catalog it was told, an empty one by default."""
+        found: Catalog | None = self._answer("task_types")
+        return found or Catalog.of([])
 
     async def record(self, task_id: str) -> TaskRecord:
         """The record it was told."""
@@ -109,6 +126,7 @@ class ToldClient(TaskClient):
     def _following(self, task_id: str, after: int, limit: int) -> Iterator[Follower]:
         subscriber = Subscriber(task_id, limit)
         self.subscribers.append(subscriber)
+        self.begun.put_nowait(subscriber)
         try:
             yield Follower(self.updates, subscriber, after)
         finally:
@@ -122,7 +140,7 @@ class ToldClient(TaskClient):
 
 def edge_on(client: TaskClient, *, max_streams: int = 8, **settings: Any) -> Edge:
     """An edge with these settings."""
-    return Edge(settings=Settings.load(**settings), client=client, streams=Streams(limit=max_streams))
+    return Edge(settings=_settings(**settings), client=client, streams=Streams(limit=max_streams))
 
 
 @asynccontextmanager

@@ -31,8 +31,10 @@ TABLE: list[tuple[PetioleError, int, str, str | None]] = [
     (BrokerUnavailable("refused", retry_after=0.1), 503, "broker-unavailable", "1"),
     (UnreadableBytes("not a record: b'x'"), 500, "stored-data-unreadable", None),
 ]
-ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled"}
-"""Raised before there is a service, within a stream, which ends, and by awaiting a result, which no route does."""
+ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled", "SomeRefused"}
+ELSEWHERE |= {"InvalidOwner", "ApiKeyNotFound"}
+"""Raised before there is a service, within a stream, which ends, by awaiting a result or submitting many, which no route
+does, and by making and revoking keys, which only the `petiole` command does."""
 
 
 @pytest.mark.parametrize(

@@ -149,13 +149,16 @@ async def test_every_example_of_a_body_is_accepted(
         assert answer.is_success, (operation, answer.text)
 
 
-def test_the_stream_is_described_as_events_with_an_example(operations: list[Operation]) -> None:
-    (stream,) = [operation for operation in operations if operation.path.endswith("/events")]
+@pytest.mark.parametrize(("path", "seqs"), [("/v1/tasks/{task_id}/events", [4, 5]), ("/v1/events", [3, 5])])
+def test_a_stream_is_described_as_events_with_an_example(
+    operations: list[Operation], path: str, seqs: list[int]
+) -> None:
+    (stream,) = [operation for operation in operations if operation.path == path]
     content = stream.says["responses"]["200"]["content"]
-    assert list(content) == ["text/event-stream"]
+    assert list(content) == ["text/event-stream", "application/json"]
     blocks = content["text/event-stream"]["example"].strip().split("\n\n")
     data = [line.removeprefix("data: ") for block in blocks for line in block.split("\n") if line.startswith("data: ")]
-    assert [json.loads(one)["seq"] for one in data] == [4, 5]
+    assert [json.loads(one)["seq"] for one in data] == seqs
     assert "204" in stream.says["responses"]
 
 

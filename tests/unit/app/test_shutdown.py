@@ -1,6 +1,4 @@
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -8,14 +6,6 @@ from types import FrameType
 import pytest
 
 from app.shutdown import SIGNALS, notice_of_stop
-
-ALONE = """
-import signal
-from app.shutdown import notice_of_stop
-with notice_of_stop(lambda: print("told", flush=True)):
-    signal.raise_signal(signal.{name})
-    print("goes on")
-"""
 
 
 class Server:
@@ -87,9 +77,3 @@ def test_a_thread_that_is_not_the_main_one_leaves_the_handlers_alone(server: Ser
     thread.start()
     thread.join(timeout=5)
     assert seen == [server.handle]
-
-
-def test_a_process_whose_server_handles_no_signals_can_still_be_stopped() -> None:
-    command = [sys.executable, "-c", ALONE.format(name="SIGTERM")]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert (process.stdout, process.returncode) == ("told\n", -signal.SIGTERM)

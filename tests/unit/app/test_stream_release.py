@@ -10,9 +10,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from app.deps import Edge
-from app.streaming import TaskStream, TaskStreamResponse
+from app.streaming import TaskStream, UpdateStreamResponse
 from bridge.errors import BrokerUnavailable
-from tests.unit.app.browser import NEWER, Browser, scope
+from tests.unit.app.browser import NEWER, UVICORN, Browser, scope
 from tests.unit.app.edge import ToldClient, ToldHistory, edge_on, requests_to
 from tests.unit.bridge.updates import TASK_ID, last_update, update
 
@@ -82,7 +82,7 @@ async def test_a_client_that_can_be_sent_nothing_any_more_is_let_go(edge: Edge, 
     stream = TaskStream(edge, TASK_ID, 0)
     assert await stream.begin()
     with pytest.raises(ClientDisconnect):
-        await TaskStreamResponse(stream)(scope(NEWER), Browser().receive, send)
+        await UpdateStreamResponse(stream)(scope(NEWER), Browser().receive, send)
     assert held(edge, client) == (0, 0)
 
 
@@ -105,6 +105,20 @@ async def test_a_client_that_reads_too_slowly_is_let_go_without_an_error(
     async with following(app, edge, browser):
         pass
     assert (browser.status, len(browser.pieces), held(edge, client)) == (200, 1, (0, 0))
+
+
+@pytest.mark.parametrize("version", [UVICORN, NEWER])
+async def test_a_client_that_does_not_read_is_let_go_after_a_while(
+    app: FastAPI, client: ToldClient, version: str
+) -> None:
+    edge = edge_on(client)
+    stream = TaskStream(edge, TASK_ID, 0)
+    stream.patience = 0.01
+    assert await stream.begin()
+    browser = Browser(reads=False)
+    async with asyncio.timeout(5):
+        await UpdateStreamResponse(stream)(scope(version), browser.receive, browser.send)
+    assert (browser.body, held(edge, client)) == (b"", (0, 0))
 
 
 async def test_a_task_whose_record_goes_in_the_middle_ends_its_stream_without_an_error(

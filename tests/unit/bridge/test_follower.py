@@ -4,9 +4,9 @@ import pytest
 
 from bridge.errors import SubscriberTooSlow, TaskNotFound
 from bridge.follower import Follower, Reset
-from bridge.hub import Subscriber
 from bridge.status import StatusUpdate
 from bridge.status_store import Missed
+from bridge.subscriber import Subscriber
 from tests.unit.bridge.updates import TASK_ID, last_update, update
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from bridge.errors import SubscriberTooSlow
-from bridge.hub import Subscriber
+from bridge.subscriber import Subscriber
 from tests.unit.bridge.updates import update
 
 

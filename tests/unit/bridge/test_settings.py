@@ -65,6 +65,7 @@ def test_without_any_setting_both_are_the_local_server() -> None:
         "redis://u:p%2Fw@h:1/2?ssl_cert_reqs=none",
         "rediss://[::1]:6379/0",
         "unix:///a/b.sock",
+        "redis+socket:///a/b.sock?virtual_host=2",
     ],
 )
 def test_an_address_that_redis_py_understands_is_taken(url: str) -> None:
@@ -104,6 +105,11 @@ def test_an_address_that_would_fail_or_mislead_later_is_refused_now(
         ("PETIOLE_HOLD_AFTER", "nan"),
         ("PETIOLE_COMMAND_TIMEOUT", "inf"),
         ("PETIOLE_ADOPT", "perhaps"),
+        ("PETIOLE_BROKER_PRIORITY_STEPS", "0,6,3"),
+        ("PETIOLE_BROKER_PRIORITY_STEPS", "0,3,3"),
+        ("PETIOLE_BROKER_PRIORITY_STEPS", "0,10"),
+        ("PETIOLE_BROKER_PRIORITY_STEPS", ""),
+        ("PETIOLE_BROKER_PRIORITY_STEPS", "3,6"),
     ],
 )
 def test_a_bad_value_fails_with_a_sentence_that_names_the_variable(
@@ -153,3 +159,47 @@ def test_settings_do_not_change_once_read(name: str) -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         setattr(settings, name, "other")
+
+
+SENTINELS = "sentinel://a:26379;sentinel://b:26379/0"
+
+
+def test_sentinels_are_asked_for_the_master_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PETIOLE_REDIS_URL", SENTINELS)
+    monkeypatch.setenv("PETIOLE_BROKER_MASTER_NAME", "mymaster")
+    monkeypatch.setenv("PETIOLE_SENTINEL_PASSWORD", "s3cret")
+
+    settings = BridgeSettings.load()
+
+    assert settings.broker.sentinels == (("a", 26379), ("b", 26379))
+    assert (settings.broker.master_name, settings.broker.sentinel_password) == ("mymaster", "s3cret")
+    assert settings.backend == settings.broker
+
+
+def test_the_result_backend_can_have_sentinels_of_its_own() -> None:
+    settings = BridgeSettings.load(
+        redis_url="sentinel://a",
+        broker_master_name="one",
+        result_backend_url="sentinel://b",
+        result_backend_master_name="two",
+    )
+
+    assert (settings.broker.master_name, settings.backend.master_name) == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("given", "variable"),
+    [
+        ({"redis_url": SENTINELS}, "PETIOLE_BROKER_MASTER_NAME"),
+        ({"result_backend_url": SENTINELS}, "PETIOLE_RESULT_BACKEND_MASTER_NAME"),
+    ],
+)
+def test_sentinels_without_the_name_of_a_master_are_refused(given: dict[str, str], variable: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"{variable}: must name the master that the sentinels"):
+        BridgeSettings.load(**given)
+
+
+def test_petioles_own_keys_stand_behind_the_prefix_of_celerys() -> None:
+    assert BridgeSettings.load(broker_global_keyprefix="team-a.").prefix == "team-a.petiole:"
+    assert BridgeSettings.load(broker_global_keyprefix="team-a.", prefix="petiole:").prefix == "petiole:"
+    assert BridgeSettings.load(result_backend_global_keyprefix="r").prefix == "petiole:"

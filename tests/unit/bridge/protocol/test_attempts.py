@@ -3,9 +3,12 @@ from typing import Any
 import pytest
 
 from bridge.protocol.attempts import HOLD_MS, EventSequence, Recent, ResultCounter
+from bridge.protocol.events import read_events
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import Status
+from bridge.redis import Published
 from tests.celery_says import event, failed, received, retried, started, succeeded
+from tests.recorded import RESULTS, recorded
 
 Event = dict[str, Any]
 
@@ -86,6 +89,55 @@ def test_what_comes_after_an_end_is_not_numbered(end: str) -> None:
         (end, 1),
         ("task-started", UNKNOWN_ATTEMPT),
     ]
+
+
+def test_the_next_attempt_that_starts_before_this_one_was_retried_waits_for_that() -> None:
+    events = [event for message in recorded("retries_at_once") if not is_result(message) for event in read(message)]
+    assert numbered(EventSequence(), *events) == [
+        *(("task-received", 1), ("task-started", 1), ("task-retried", 1)),
+        *(("task-received", 2), ("task-started", 2), ("task-retried", 2)),
+        *(("task-received", 3), ("task-started", 3), ("task-succeeded", 3)),
+    ]
+
+
+def is_result(message: Published) -> bool:
+    return message.channel.startswith(RESULTS)
+
+
+def read(message: Published) -> list[Event]:
+    return [event for event in read_events(message.data) if event["type"] != "task-sent"]
+
+
+def test_an_end_is_of_the_next_attempt_when_that_has_started() -> None:
+    events = (received("a1"), started("a1"), received("a1", 1), started("a1"), succeeded("a1"), retried("a1"))
+    assert numbered(EventSequence(), *events)[2:] == [
+        ("task-received", 2),
+        ("task-started", 2),
+        ("task-succeeded", 2),
+        ("task-retried", UNKNOWN_ATTEMPT),
+    ]
+
+
+def test_an_end_is_of_this_attempt_when_the_next_has_not_started() -> None:
+    sequence = EventSequence()
+    events = (received("a1"), started("a1"), received("a1", 1), succeeded("a1"))
+    assert numbered(sequence, *events)[2:] == [("task-succeeded", 1)]
+    assert sequence.overdue(HOLD_MS) == []
+
+
+def test_what_is_held_back_is_released_for_whom_it_is_asked() -> None:
+    sequence = EventSequence()
+    numbered(sequence, received("a1"), started("a1"), received("a1", 1), started("a1"), received("b1"))
+    assert sequence.release("b1", 0) == []
+    assert [attempt for _, attempt in sequence.release("a1", 0)] == [2, 2]
+    assert sequence.release("a1", 0) == []
+
+
+def test_of_a_task_that_is_forgotten_nothing_is_held_back() -> None:
+    sequence = EventSequence(limit=1)
+    numbered(sequence, received("a1"), received("a1", 1), received("b1"))
+    assert sequence.overdue(HOLD_MS) == []
+    assert numbered(sequence, started("a1")) == [("task-started", UNKNOWN_ATTEMPT)]
 
 
 def test_an_event_held_back_is_read_in_the_end_when_the_one_before_it_was_lost() -> None:

@@ -45,6 +45,15 @@ def test_a_task_has_everything_without_which_a_worker_loses_it() -> None:
     }
 
 
+def test_texts_for_people_are_in_the_properties_as_well() -> None:
+    encoded = encode(TaskMessage(task="tasks.add", task_id="a1", argsrepr="(…)", correlation_id="c"))
+    data = seal_task(encoded, Route(queue="celery"), delivery_tag="tag", reply_to="oid", expires_ms=None)
+
+    properties = json.loads(data)["properties"]
+    assert list(properties.items())[:3] == [("correlation_id", "c"), ("reply_to", "oid"), ("argsrepr", "(…)")]
+    assert "kwargsrepr" not in properties
+
+
 @pytest.mark.parametrize(("expires_ms", "expiration"), [(1_500, "1500"), (0, "0"), (-20, "0")])
 def test_a_task_that_expires_says_when_in_milliseconds(expires_ms: int, expiration: str) -> None:
     assert sealed(expires_ms=expires_ms)["properties"]["expiration"] == expiration

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.envelope import open_json
-from bridge.protocol.events import CeleryEvent, Sender, news_of_event, read_events, seal_task_sent
+from bridge.protocol.events import CeleryEvent, Sender, news_of_event, read_events, seal_task_sent, task_sent
 from bridge.protocol.message import TaskMessage, encode
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import Status
@@ -44,8 +44,10 @@ def test_a_task_is_announced_as_celery_does() -> None:
     encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1]))
     sender = Sender(hostname="gen7@example", pid=7)
 
-    data = seal_task_sent(encoded, "mail", sender, clock=3, timestamp=1.5, delivery_tag="tag")
+    sent = task_sent(encoded, "mail", sender, clock=3, timestamp=1.5)
+    event_type, data = seal_task_sent([sent], sender, delivery_tag="tag")
 
+    assert event_type == "task-sent"
     (told,) = read_events(data)
     assert open_json(data) == told
     assert (told["type"], told["uuid"], told["name"]) == ("task-sent", "a1", "tasks.add")
@@ -53,6 +55,18 @@ def test_a_task_is_announced_as_celery_does() -> None:
     assert (told["hostname"], told["pid"], told["clock"], told["timestamp"]) == ("gen7@example", 7, 3, 1.5)
     properties = json.loads(data)["properties"]
     assert properties["delivery_info"] == {"exchange": "celeryev", "routing_key": "task.sent"}
+
+
+def test_several_tasks_are_announced_at_once_as_workers_do() -> None:
+    sender = Sender(hostname="gen7@example", pid=7)
+    encoded = [encode(TaskMessage(task="tasks.add", task_id=task_id)) for task_id in ("a1", "a2")]
+    sent = [task_sent(one, "mail", sender, clock=clock, timestamp=1.5) for clock, one in enumerate(encoded)]
+
+    event_type, data = seal_task_sent(sent, sender, delivery_tag="tag")
+
+    assert event_type == "task-multi"
+    assert [(event["uuid"], event["clock"]) for event in read_events(data)] == [("a1", 0), ("a2", 1)]
+    assert json.loads(data)["properties"]["delivery_info"]["routing_key"] == "task.multi"
 
 
 def test_a_task_that_was_sent_is_submitted_and_known_by_name_and_queue() -> None:

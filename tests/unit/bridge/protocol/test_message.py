@@ -1,5 +1,6 @@
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -16,10 +17,17 @@ def message(**fields: Any) -> TaskMessage:
     return TaskMessage(**{"task": "tasks.add", "task_id": "a1", **fields})
 
 
+def headers_of(**fields: Any) -> dict[str, Any]:
+    headers: dict[str, Any] = json.loads(encode(message(**fields)).headers)
+    return headers
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
         ({"task": ""}, "/task"),
+        ({"task": None}, "/task"),
+        ({"task": ["tasks.add"]}, "/task"),
         ({"task": "two words"}, "/task"),
         ({"task": "celery.group"}, "/task"),
         ({"task_id": "a/b"}, "/options/task_id"),
@@ -34,6 +42,12 @@ def message(**fields: Any) -> TaskMessage:
         ({"soft_time_limit": -1}, "/options/soft_time_limit"),
         ({"soft_time_limit": math.nan}, "/options/soft_time_limit"),
         ({"soft_time_limit": 5, "time_limit": 4}, "/options/soft_time_limit"),
+        ({"shadow": "two words"}, "/options/shadow"),
+        ({"headers": {"retries": 3}}, "/options/headers/retries"),
+        ({"headers": {"is_eager": True}}, "/options/headers/is_eager"),
+        ({"headers": {"_children": 5}}, "/options/headers/_children"),
+        ({"headers": {"x": {"__type__": "y", "__value__": 1}}}, "/options/headers/x"),
+        ({"headers": {"x": [datetime(2026, 1, 31)]}}, "/options/headers/x"),
     ],
 )
 def test_what_would_harm_a_worker_is_refused_by_its_pointer(fields: Mapping[str, Any], pointer: str) -> None:
@@ -49,15 +63,15 @@ def test_the_body_is_args_kwargs_and_an_empty_embed() -> None:
 
 
 def test_the_message_says_nothing_about_ignoring_the_result_so_that_the_task_decides() -> None:
-    assert encode(message()).headers["ignore_result"] is None
+    assert headers_of()["ignore_result"] is None
 
 
 def test_the_hard_time_limit_stands_before_the_soft_one() -> None:
-    assert encode(message(time_limit=30, soft_time_limit=20)).headers["timelimit"] == [30, 20]
+    assert headers_of(time_limit=30, soft_time_limit=20)["timelimit"] == [30, 20]
 
 
 def test_a_task_is_its_own_root() -> None:
-    headers = encode(message(task_id="a1")).headers
+    headers = headers_of(task_id="a1")
     assert (headers["id"], headers["root_id"], headers["parent_id"]) == ("a1", "a1", None)
 
 
@@ -65,11 +79,53 @@ def test_times_are_sent_with_their_offset() -> None:
     eta = datetime(2026, 1, 31, 12, tzinfo=UTC)
     expires = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
 
-    headers = encode(message(eta=eta, expires=expires)).headers
+    headers = headers_of(eta=eta, expires=expires)
 
     assert (headers["eta"], headers["expires"]) == ("2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00+02:00")
 
 
 def test_arguments_are_described_for_people_to_read() -> None:
-    headers = encode(message(args=[1], kwargs={"a": "b"})).headers
+    headers = headers_of(args=[1], kwargs={"a": "b"})
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("[1]", "{'a': 'b'}")
+
+
+def test_nothing_can_be_in_a_message_that_it_has_no_field_for() -> None:
+    with pytest.raises(TypeError, match="countdown"):
+        message(countdown=5)
+
+
+def test_a_message_tells_what_it_is_called_with_as_its_caller_has_it() -> None:
+    headers = headers_of(args=["secret"], argsrepr="(…)", kwargsrepr="{…}")
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("(…)", "{…}")
+
+
+def test_headers_of_ones_own_stand_behind_celerys() -> None:
+    assert list(headers_of(headers={"x-a": 1, "b": None}))[-3:] == ["stamps", "x-a", "b"]
+
+
+def test_what_is_embedded_is_in_the_body() -> None:
+    encoded = encode(message(link=[{"task": "a"}], chord={"task": "b"}))
+    embed = json.loads(encoded.body)[2]
+    assert embed == {"callbacks": [{"task": "a"}], "errbacks": None, "chain": None, "chord": {"task": "b"}}
+
+
+def test_a_compressed_body_is_named_in_the_last_header() -> None:
+    encoded = encode(message(args=["x" * 1_000], headers={"a": 1}, compression="zlib"))
+
+    assert json.loads(zlib.decompress(encoded.body))[0] == ["x" * 1_000]
+    assert list(json.loads(encoded.headers).items())[-2:] == [("a", 1), ("compression", "application/x-gzip")]
+
+
+def test_another_serializer_is_named_in_the_envelope() -> None:
+    msgpack = pytest.importorskip("msgpack")
+    encoded = encode(message(args=[b"\xff"], serializer="msgpack"))
+
+    assert msgpack.unpackb(encoded.body)[0] == [b"\xff"]
+    assert encoded.content == '"content-encoding": "binary", "content-type": "application/x-msgpack"'
+
+
+def test_what_a_serializer_cannot_write_is_refused() -> None:
+    pytest.importorskip("msgpack")
+    with pytest.raises(InvalidMessage, match="msgpack cannot write") as refused:
+        encode(message(args=[2**70], serializer="msgpack"))
+    assert refused.value.pointer == "/options/serializer"

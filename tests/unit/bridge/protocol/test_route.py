@@ -4,13 +4,6 @@ from bridge.errors import InvalidMessage
 from bridge.protocol.route import Route
 
 
-def test_a_route_knows_its_list_and_all_lists_of_its_queue() -> None:
-    route = Route(queue="mail", priority=7)
-
-    assert route.key == "mail\x06\x166"
-    assert route.keys == ("mail", "mail\x06\x163", "mail\x06\x166", "mail\x06\x169")
-
-
 @pytest.mark.parametrize("priority", [-1, 10])
 def test_a_priority_out_of_range_is_refused_by_its_pointer(priority: int) -> None:
     with pytest.raises(InvalidMessage, match="must be 0") as refused:

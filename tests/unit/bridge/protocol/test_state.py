@@ -34,5 +34,6 @@ def test_every_status_has_a_word_of_celery() -> None:
 def test_the_scripts_are_handed_the_same_table() -> None:
     handed = json.loads(TABLE_FOR_SCRIPTS)
     assert handed == {
-        str(status): {"rank": row.rank, "ends": status in ENDS, "stamps": row.stamps} for status, row in TABLE.items()
+        str(status): {"rank": row.rank, "ends": status in ENDS, "stamps": row.stamps, "concluded": row.concluded}
+        for status, row in TABLE.items()
     }

@@ -1,0 +1,166 @@
+"""Workflows as JSON: tasks, and chains, groups and chords of them, nested at will."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.schemas import TaskOptions
+from bridge import Canvas, chain, chord, group, signature
+from bridge.errors import InvalidMessage
+
+MAX_TASKS = 10_000
+MAX_DEPTH = 32
+_KINDS = ("task", "chain", "group", "chord")
+_OF_A_TASK = {"task", "args", "kwargs", "options", "immutable"}
+_LINKS = ("link", "link_error")
+_SAID = {str: "a text", list: "a list", dict: "an object", bool: "true or false"}
+
+EXAMPLE = {
+    "chord": {
+        "header": [
+            {"task": "workers.tasks.heavy_task", "kwargs": {"data": "one"}},
+            {"task": "workers.tasks.heavy_task", "kwargs": {"data": "two"}},
+        ],
+        "body": {"task": "workers.tasks.heavy_task", "kwargs": {"data": "three"}, "immutable": True},
+    }
+}
+_NODES = {"type": "array", "minItems": 1, "maxItems": MAX_TASKS, "items": {"$ref": "#/components/schemas/Workflow"}}
+_LINKED = dict.fromkeys(_LINKS, _NODES)
+
+
+def _kind(required: str, properties: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "required": [required],
+        "properties": {**properties, **_LINKED},
+        "additionalProperties": False,
+    }
+
+
+SCHEMA = {
+    "oneOf": [
+        _kind(
+            "task",
+            {
+                "task": {"type": "string", "minLength": 1, "maxLength": 255},
+                "args": {"type": "array", "items": {}},
+                "kwargs": {"type": "object"},
+                "options": {"$ref": "#/components/schemas/TaskOptions"},
+                "immutable": {"type": "boolean", "description": "Not given the result of what ran before it."},
+            },
+            "One task.",
+        ),
+        _kind("chain", {"chain": _NODES}, "One after another, each given the result of the one before."),
+        _kind("group", {"group": _NODES}, "All at the same time."),
+        _kind(
+            "chord",
+            {
+                "chord": {
+                    "type": "object",
+                    "required": ["header", "body"],
+                    "properties": {"header": _NODES, "body": {"$ref": "#/components/schemas/Workflow"}},
+                    "additionalProperties": False,
+                }
+            },
+            "All of the header at the same time, then the body with the list of their results.",
+        ),
+    ]
+}
+"""JSON Schema of a workflow; it stands at ``#/components/schemas/Workflow``."""
+
+
+def read_workflow(value: object) -> Canvas:
+    """The canvas that JSON describes.
+
+    Raises:
+        InvalidMessage: it describes none; the pointer leads to the place.
+    """
+    return _Reader().node(value, "", 0)
+
+
+class _Reader:
+    """Reads one workflow, and counts its tasks."""
+
+    def __init__(self) -> None:
+        self._tasks = 0
+
+    def node(self, value: object, pointer: str, depth: int) -> Canvas:
+        """One task, or something made of tasks."""
+        if depth > MAX_DEPTH:
+            raise InvalidMessage(pointer, f"is nested more than {MAX_DEPTH} deep")
+        node = _object(value, pointer)
+        kinds = [kind for kind in _KINDS if kind in node]
+        if len(kinds) != 1:
+            raise InvalidMessage(pointer, f"must have exactly one of {', '.join(_KINDS)}")
+        (kind,) = kinds
+        _known(node, (_OF_A_TASK if kind == "task" else {kind}) | {*_LINKS}, pointer)
+        made: Canvas = self._READERS[kind](self, node, pointer, depth)
+        for link in _LINKS:
+            for linked in self._nodes(node.get(link, []), f"{pointer}/{link}", depth):
+                made = made.link(linked) if link == "link" else made.link_error(linked)
+        return made
+
+    def _task(self, node: Mapping[str, Any], pointer: str, _depth: int) -> Canvas:
+        self._tasks += 1
+        if self._tasks > MAX_TASKS:
+            raise InvalidMessage(pointer, f"is the task after the {MAX_TASKS:,} that a workflow may have")
+        made = signature(
+            _typed(node, "task", str, pointer),
+            _typed(node, "args", list, pointer, []),
+            _typed(node, "kwargs", dict, pointer, {}),
+            immutable=_typed(node, "immutable", bool, pointer, False),
+        )
+        return made.set(**_options(node.get("options", {}), f"{pointer}/options"))
+
+    def _chain(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
+        return chain(*self._some(node["chain"], f"{pointer}/chain", depth))
+
+    def _group(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
+        return group(*self._some(node["group"], f"{pointer}/group", depth))
+
+    def _chord(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
+        parts = _object(node["chord"], f"{pointer}/chord")
+        _known(parts, {"header", "body"}, f"{pointer}/chord")
+        header = self._some(parts.get("header"), f"{pointer}/chord/header", depth)
+        return chord(header, self.node(parts.get("body"), f"{pointer}/chord/body", depth + 1))
+
+    _READERS: Mapping[str, Callable[..., Canvas]] = {"task": _task, "chain": _chain, "group": _group, "chord": _chord}
+
+    def _some(self, value: object, pointer: str, depth: int) -> list[Canvas]:
+        if not (found := self._nodes(value, pointer, depth)):
+            raise InvalidMessage(pointer, "must have at least one task")
+        return found
+
+    def _nodes(self, value: object, pointer: str, depth: int) -> list[Canvas]:
+        if not isinstance(value, list):
+            raise InvalidMessage(pointer, "must be a list")
+        return [self.node(one, f"{pointer}/{index}", depth + 1) for index, one in enumerate(value)]
+
+
+def _object(value: object, pointer: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidMessage(pointer, "must be an object")
+    return value
+
+
+def _known(node: Mapping[str, Any], fields: set[str], pointer: str) -> None:
+    for name in node.keys() - fields:
+        raise InvalidMessage(f"{pointer}/{name[:100]}", f"is not known here; there are {', '.join(sorted(fields))}")
+
+
+def _typed(node: Mapping[str, Any], name: str, kind: type[Any], pointer: str, default: Any = None) -> Any:
+    value = node.get(name, default)
+    if not isinstance(value, kind):
+        raise InvalidMessage(f"{pointer}/{name}", f"must be {_SAID[kind]}")
+    return value
+
+
+def _options(value: object, pointer: str) -> dict[str, Any]:
+    try:
+        return TaskOptions.model_validate(value).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"/{part}" for part in first["loc"])
+        raise InvalidMessage(pointer + place, first["msg"].removeprefix("Value error, ")) from error

@@ -1,0 +1,21 @@
+"""A connection that breaks at the worst moment."""
+
+from collections.abc import Sequence
+
+from bridge.errors import BrokerUnavailable
+from bridge.redis import Arg, Command, Redis, Reply, Script
+
+
+class BreaksOff(Redis):
+    """A gateway whose connection breaks after the first script has run, before its answer has come."""
+
+    broken = False
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
+    ) -> Reply:
+        reply = await super().run(script, keys, args, after=after)
+        if not self.broken:
+            self.broken = True
+            raise BrokerUnavailable("the connection broke")
+        return reply

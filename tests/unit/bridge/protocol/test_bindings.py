@@ -1,0 +1,80 @@
+import pytest
+
+from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.bindings import Destination, queue_for, read_bindings
+from bridge.protocol.keys import SEPARATOR
+
+KEY = "_kombu.binding.x"
+
+
+def member(routing_key: str, pattern: str, queue: str, separator: str = SEPARATOR) -> bytes:
+    return separator.join((routing_key, pattern, queue)).encode()
+
+
+DIRECT = (member("red", "", "paint"), member("blue", "", "sky"))
+# Patterns as Kombu 5.6 and 5.7 write them.
+TOPIC = (member("a.#", r"^a\..*?$", "all"), member("b.*.c", r"^b\.[^\.]+\.c$", "some"))
+
+
+def routed(members: tuple[bytes, ...], routing_key: str, exchange: str = "x") -> str:
+    bindings = read_bindings(KEY, members, SEPARATOR)
+    return queue_for(bindings, Destination(exchange=exchange, routing_key=routing_key))
+
+
+@pytest.mark.parametrize(("routing_key", "queue"), [("red", "paint"), ("blue", "sky")])
+def test_a_direct_exchange_goes_by_the_very_routing_key(routing_key: str, queue: str) -> None:
+    assert routed(DIRECT, routing_key) == queue
+
+
+@pytest.mark.parametrize(("routing_key", "queue"), [("a.b", "all"), ("a.b.c.d", "all"), ("b.x.c", "some")])
+def test_a_topic_exchange_goes_by_the_patterns_that_kombu_stored(routing_key: str, queue: str) -> None:
+    assert routed(TOPIC, routing_key) == queue
+
+
+@pytest.mark.parametrize("routing_key", ["b.x.y.c", "b.c", "ab"])
+def test_what_fits_no_pattern_is_unroutable(routing_key: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        routed(TOPIC, routing_key)
+    assert refused.value.pointer == "/options/exchange"
+    assert refused.value.reason == f"'x' has no queue for the routing key {routing_key!r}, only for 'a.#', 'b.*.c'"
+
+
+def test_without_a_routing_key_only_a_queue_bound_without_one_is_meant() -> None:
+    assert routed((member("", "", "any"), *DIRECT), "") == "any"
+    with pytest.raises(InvalidMessage, match="no queue for the routing key ''"):
+        routed(DIRECT, "")
+
+
+def test_an_exchange_that_nobody_declared_is_unroutable() -> None:
+    with pytest.raises(InvalidMessage, match="'x' has no queues: no worker has declared one"):
+        routed((), "red")
+
+
+def test_a_task_that_several_queues_would_get_is_refused_since_it_has_one_record() -> None:
+    with pytest.raises(InvalidMessage, match="to the queues one, two: the task would run once for each"):
+        routed((member("red", "", "two"), member("red", "", "one")), "red")
+
+
+def test_a_queue_that_is_bound_twice_gets_the_task_once() -> None:
+    assert routed((member("a.#", r"^a\..*?$", "all"), member("a.b", r"^a\.b$", "all")), "a.b") == "all"
+
+
+def test_the_separator_is_that_of_the_installation() -> None:
+    bindings = read_bindings(KEY, [member("red", "", "paint", "|")], "|")
+    assert queue_for(bindings, Destination(exchange="x", routing_key="red")) == "paint"
+
+
+@pytest.mark.parametrize("odd", [b"red", b"\xff", member("a", "(", "q"), member("a", "", "q") + SEPARATOR.encode()])
+def test_a_member_that_kombu_would_not_write_is_refused_by_its_key(odd: bytes) -> None:
+    with pytest.raises(UnreadableBytes, match=r"^_kombu.binding.x has a member .*PETIOLE_BROKER_SEP"):
+        read_bindings(KEY, [odd], SEPARATOR)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "routing_key", "pointer"),
+    [("", "k", "/options/exchange"), ("two words", "k", "/options/exchange"), ("x", "a b", "/options/routing_key")],
+)
+def test_names_that_cannot_be_are_refused_by_their_pointer(exchange: str, routing_key: str, pointer: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        Destination(exchange=exchange, routing_key=routing_key)
+    assert refused.value.pointer == pointer
