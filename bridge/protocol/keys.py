@@ -156,6 +156,19 @@ class Keys:
         """Sorted set: tasks by the time they were submitted; those that are gone as well, for a while."""
         return self.prefix + "index"
 
+    def index_of(self, owner: str) -> str:
+        """The same of the tasks of one owner; the index of all tasks for ``""``."""
+        return f"{self.index}:{owner}" if owner else self.index
+
+    @property
+    def owners(self) -> str:
+        """Set: the owners that have an index."""
+        return self.prefix + "owners"
+
+    def idempotency(self, owner: str, key: str) -> str:
+        """String: which task an owner's submit with this idempotency key made, and what the submit said."""
+        return f"{self.prefix}idempotency:{owner}:{key}"
+
     @property
     def scheduled(self) -> str:
         """Sorted set: tasks held here until their time, by that time."""

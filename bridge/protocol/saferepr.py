@@ -61,7 +61,12 @@ def _room_after_all(values: Iterable[object], count: int, room: int, levels: int
     for value in values:
         if room < 0:
             break
-        room = _room_after(value, room, levels)
+        if type(value) is str:  # as `_room_after` has it, without a call for what most values are
+            room -= len(value)
+        elif type(value) is int and _is_short(value):
+            room -= 1
+        else:
+            room = _room_after(value, room, levels)
     return room
 
 

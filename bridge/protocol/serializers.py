@@ -16,7 +16,18 @@ from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
 from bridge.protocol.typed import to_typed
 
 PICKLE = ("pickle", "application/x-python-serialize")
-json_text = json.JSONEncoder(default=to_typed).encode
+
+
+def _json_writer() -> Callable[[Any], str]:
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # another Python than CPython
+        return json.JSONEncoder(default=to_typed).encode
+    # What `JSONEncoder.encode` makes anew for each value, which takes as long as writing a short one.
+    pieces = make(None, to_typed, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
+    return lambda value: "".join(pieces(value, 0))
+
+
+json_text = _json_writer()
 """The JSON that Kombu writes: separators, escapes and typed values as there."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.typed import KEYS, TYPES
@@ -22,6 +23,7 @@ FIRST_YEAR, LAST_YEAR = 1971, 2999
 MAX_INT_BITS = 14_284
 """Python's own JSON parser, in the worker, refuses an integer of more than 4,300 digits."""
 _LISTS = (list, tuple)
+_BIG = 10**18
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
 _TASK_ID = re.compile(r"[A-Za-z0-9_.:@+=-]{1,255}")
@@ -52,7 +54,8 @@ def _check_nested(value: object, pointer: str, depth: int) -> None:
         _check_typed(value, pointer)
     elif isinstance(value, _LISTS):
         for index, inner in enumerate(value):
-            check_json(inner, f"{pointer}/{index}", depth + 1)
+            if not _is_plain(inner):
+                check_json(inner, f"{pointer}/{index}", depth + 1)
     else:
         raise InvalidMessage(pointer, f"is a {type(value).__name__}, which JSON does not have")
 
@@ -64,7 +67,14 @@ def _check_object(value: Mapping[object, object], pointer: str, depth: int) -> N
         if not isinstance(key, str):
             raise InvalidMessage(pointer, f"has the key {key!r}; keys must be texts")
         check_text(key, pointer)
-        check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)
+        if not _is_plain(inner):
+            check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is one of those that most arguments are, and needs no pointer since nothing is wrong with it."""
+    kind = type(value)
+    return (kind is str and value.isascii()) or (kind is int and -_BIG < value < _BIG) or value is None or kind is bool
 
 
 def _check_typed(value: object, pointer: str) -> None:
