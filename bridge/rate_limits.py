@@ -14,7 +14,7 @@ from bridge.redis import Redis, Script
 
 AHEAD_FROM = 8
 """Requests of one caller in one trip from which on more are taken ahead. Whoever sends fewer is counted one by one."""
-AHEAD_TIMES = 3
+AHEAD_TIMES = 15
 """How many times as many are taken ahead as were asked for."""
 AHEAD_SHARE = 10
 """The part of the burst that they are at the most: a tenth of it."""

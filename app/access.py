@@ -1,0 +1,87 @@
+"""Which scope each route needs, in one table, and what OpenAPI says of it.
+
+A route that stands in neither of the two needs `admin`, so that a forgotten one is not open.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.errors import documented
+from bridge.api_keys import Scope
+
+NEEDED = {
+    ("POST", "/tasks/submit"): Scope.SUBMIT,
+    ("POST", "/v1/tasks"): Scope.SUBMIT,
+    ("POST", "/v1/task-types/{name}/tasks"): Scope.SUBMIT,
+    ("POST", "/v1/batches"): Scope.SUBMIT,
+    ("GET", "/v1/task-types"): Scope.READ,
+    ("GET", "/v1/task-types/{name}"): Scope.READ,
+    ("GET", "/v1/tasks"): Scope.READ,
+    ("GET", "/v1/events"): Scope.READ,
+    ("GET", "/v1/tasks/{task_id}"): Scope.READ,
+    ("GET", "/v1/tasks/{task_id}/result"): Scope.READ,
+    ("GET", "/v1/tasks/{task_id}/history"): Scope.READ,
+    ("GET", "/v1/tasks/{task_id}/events"): Scope.READ,
+    ("POST", "/v1/stream-tokens"): Scope.READ,
+    ("POST", "/v1/tasks/{task_id}/cancel"): Scope.CONTROL,
+    ("GET", "/v1/queues"): Scope.ADMIN,
+    ("GET", "/v1/workers"): Scope.ADMIN,
+}
+"""By method and path. Queues and workers are of all owners, so they are not for one of them."""
+PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs"})
+"""Paths that ask nobody: what load balancers look at, and the documentation."""
+STREAMS = frozenset({"/v1/tasks/{task_id}/events", "/v1/events"})
+"""Paths that take a stream token: they read which tasks from their path or their query, and nowhere else."""
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, `ptl_…`."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+    "streamToken": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "From `POST /v1/stream-tokens`, for an EventSource, which can send no headers.",
+    },
+}
+_PROBLEMS = {str(status): answer for status, answer in documented(401, 403, 429).items()}
+_HEADERS = {
+    "401": {"WWW-Authenticate": "How to send a key."},
+    "403": {"WWW-Authenticate": "Which scope the key lacks."},
+    "429": {"Retry-After": "When to try again, in seconds."},
+}
+
+
+def needed(method: str, path: str) -> Scope:
+    """The scope that a route needs that is not public."""
+    return NEEDED.get((method, path), Scope.ADMIN)
+
+
+def install(app: FastAPI) -> None:
+    """Have OpenAPI say which operations need a key, and how they answer without."""
+    app.openapi = _secured(app.openapi)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _secured(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    def secured() -> dict[str, Any]:
+        document = openapi()
+        document["components"]["securitySchemes"] = SCHEMES
+        for path in document["paths"].keys() - PUBLIC:
+            for method, operation in document["paths"][path].items():
+                _secure(operation, needed(method.upper(), path), is_stream=path in STREAMS)
+        return document
+
+    return secured
+
+
+def _secure(operation: dict[str, Any], scope: Scope, *, is_stream: bool) -> None:
+    names = SCHEMES if is_stream else ("bearer", "apiKey")
+    operation["security"] = [{name: [scope]} for name in names]
+    for status, answer in _PROBLEMS.items():
+        headers = {
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in _HEADERS[status].items()
+        }
+        operation["responses"].setdefault(
+            status, {"description": answer["description"], "content": answer["content"], "headers": headers}
+        )
