@@ -1,7 +1,8 @@
 """Request bodies: how large they may be, and JSON read strictly."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request, Response
@@ -17,36 +18,41 @@ _DIGITS = 20
 
 
 class BodyLimit:
-    """Refuses bodies of more than `limit` bytes, by their stated length at once and otherwise while they come in."""
+    """Refuses bodies of more than `limit` bytes, by their stated length at once and otherwise while they come in.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    A path in `limits` has a limit of its own.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, limits: Mapping[str, int] = MappingProxyType({})) -> None:
         self._app = app
         self._limit = limit
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        stated = _stated_length(scope)
-        if stated > self._limit:
-            await payload_too_large(self._limit).answer(Request(scope).url.path)(scope, receive, send)
+        stated, limit = _stated_length(scope), self._limits.get(scope["path"], self._limit)
+        if stated > limit:
+            await payload_too_large(limit).answer(Request(scope).url.path)(scope, receive, send)
         else:
             # The server sees to it that a body has the length it states.
-            await self._app(scope, receive if stated else self._counted(receive), send)
+            await self._app(scope, receive if stated else _counted(receive, limit), send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        came = 0
 
-        async def receive_counted() -> Message:
-            nonlocal came
-            message = await receive()
-            came += len(message.get("body", b""))
-            if came > self._limit:
-                raise ProblemRaised(payload_too_large(self._limit))
-            return message
+def _counted(receive: Receive, limit: int) -> Receive:
+    came = 0
 
-        return receive_counted
+    async def receive_counted() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > limit:
+            raise ProblemRaised(payload_too_large(limit))
+        return message
+
+    return receive_counted
 
 
 def _stated_length(scope: Scope) -> int:
@@ -109,7 +115,11 @@ async def read_as(model: type[Model], request: Request) -> Model:
     """
     if "json" not in request.headers.get("content-type", ""):
         raise RequestValidationError([{"type": "model_attributes_type", "loc": ("body",), "msg": "", "ctx": {}}])
-    body = await request.body()
+    return read_bytes_as(model, await request.body())
+
+
+def read_bytes_as(model: type[Model], body: bytes) -> Model:
+    """JSON as `model`. Raises as `read_as` does."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.auth import ANYBODY, Caller
 from app.entrance import Entrance
 from app.errors import Problem, ProblemRaised
 from app.settings import Settings
 from bridge import TaskClient
+
+OWNERS_KNOWN = 1_024
+"""Owners whose edges a process keeps; they are made anew when there are more."""
 
 
 @dataclass(slots=True)
@@ -55,12 +59,24 @@ class Edge:
     client: TaskClient
     streams: Streams = field(default_factory=lambda: Streams(limit=0))
     entrance: Entrance = field(default_factory=Entrance)
+    of_owners: dict[str, "Edge"] = field(default_factory=dict, repr=False)
+
+    def of(self, owner: str) -> "Edge":
+        """The same, with a client for which tasks of other owners do not exist. ``""`` owns everything."""
+        if not owner:
+            return self
+        if owner not in self.of_owners:
+            if len(self.of_owners) >= OWNERS_KNOWN:
+                self.of_owners.clear()
+            self.of_owners[owner] = replace(self, client=self.client.as_owner(owner))
+        return self.of_owners[owner]
 
 
 def edge_of(request: Request) -> Edge:
-    """What the application that a request came to lives on."""
+    """What the application that a request came to lives on, as it is for the caller: no route has another one."""
     edge: Edge = request.app.state.edge
-    return edge
+    caller: Caller = request.scope.get("state", {}).get("caller", ANYBODY)
+    return edge.of(caller.owner)
 
 
 async def _edge(request: Request) -> Edge:  # async, since FastAPI runs plain functions in a thread

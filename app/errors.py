@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from bridge.errors import (
     BrokerUnavailable,
     DuplicateTask,
+    HeldBack,
+    IdempotencyKeyReused,
     InvalidMessage,
     PublisherBusy,
     QueueSaturated,
@@ -60,17 +62,14 @@ class Problem:
     more: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def fields(self, **where: str) -> dict[str, Any]:
+        """The problem document, of one thing among many unless it is told `where`."""
+        title = self.type.replace("-", " ").capitalize()
+        return {"type": self.type, "title": title, "status": self.status, "detail": self.detail, **where, **self.more}
+
     def answer(self, path: str) -> JSONResponse:
         """The problem document, for the request to `path`."""
-        document = {
-            "type": self.type,
-            "title": self.type.replace("-", " ").capitalize(),
-            "status": self.status,
-            "detail": self.detail,
-            "instance": path,
-            **self.more,
-        }
-        return JSONResponse(document, self.status, dict(self.headers), MEDIA_TYPE)
+        return JSONResponse(self.fields(instance=path), self.status, dict(self.headers), MEDIA_TYPE)
 
 
 class ProblemRaised(HTTPException):
@@ -122,6 +121,8 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     TaskExpired: _plain("task-expired", 410),
     TaskNotFound: _plain("task-not-found", 404),
     DuplicateTask: _plain("task-exists", 409),
+    IdempotencyKeyReused: _plain("idempotency-key-reused", 422),
+    HeldBack: _plain("held-back", 409),
     TaskEnded: _ended,
     QueueSaturated: _again_later("queue-saturated"),
     PublisherBusy: _again_later("queue-saturated"),
@@ -130,9 +131,13 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
 }
 
 
+def problem_of(error: Exception) -> Problem:
+    """What an error of the bridge is told as."""
+    return next(make for kind, make in _TABLE.items() if isinstance(error, kind))(error)
+
+
 async def _bridge_error(request: Request, error: Exception) -> JSONResponse:
-    problem = next(make for kind, make in _TABLE.items() if isinstance(error, kind))(error)
-    return problem.answer(request.url.path)
+    return problem_of(error).answer(request.url.path)
 
 
 async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
@@ -154,7 +159,12 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    return payload_invalid([_field_error(one) for one in error.errors()]).answer(request.url.path)
+    return invalid_request(error).answer(request.url.path)
+
+
+def invalid_request(error: RequestValidationError) -> Problem:
+    """422: the request is not as its route describes it."""
+    return payload_invalid([_field_error(one) for one in error.errors()])
 
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,19 @@ from app.deps import Edge, Streams
 from app.entrance import open_entrance
 from app.guard import guarded
 from app.request_id import RequestId
-from app.routes import events, feed, health, installation, openapi, stream_tokens, submit, task_list, task_types, tasks
+from app.routes import (
+    batches,
+    events,
+    feed,
+    health,
+    installation,
+    openapi,
+    stream_tokens,
+    submit,
+    task_list,
+    task_types,
+    tasks,
+)
 from app.settings import Settings
 from app.shutdown import notice_of_stop
 from bridge import open_client
@@ -31,6 +43,7 @@ Every error is a problem document (RFC 9457): `type` is its stable name, `errors
 ROUTERS = (
     submit.direct,
     submit.router,
+    batches.router,
     tasks.router,
     task_list.router,
     events.router,
@@ -70,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
-    app.add_middleware(BodyLimit, limit=chosen.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=chosen.max_body_bytes, limits={batches.PATH: chosen.max_batch_bytes})
     app.add_middleware(RequestId)
     cross_origin.install(app, chosen.origins)
     errors.install(app)

@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
@@ -83,6 +84,10 @@ class TaskOptions(_Request):
     soft_time_limit: Limit | None = Field(None, description="The task is told to stop after so long.")
     task_id: StrictStr | None = Field(None, min_length=1, max_length=255, description="Made for you when not given.")
     tags: list[StrictStr] = Field([], max_length=32, description="Your own labels, up to 128 characters each.")
+    ignore_result: StrictBool | None = Field(None, description="Store no result; the task's own setting if not given.")
+    shadow: StrictStr | None = Field(None, min_length=1, max_length=255, description="Name to be shown for it instead.")
+    headers: dict[str, Any] | None = Field(None, description="Headers of the message, for the task to read.")
+    stamps: dict[str, Any] | None = Field(None, description="Headers that stay with it, also when it is retried.")
 
     def to_bridge(self) -> dict[str, Any]:
         """The keyword arguments of the bridge's `submit`, which have the same names."""
@@ -166,6 +171,7 @@ class TaskResource(BaseModel):
     queue: str | None
     priority: int
     tags: list[str]
+    batch_id: str | None = Field(description="The batch that it came with.")
     progress: Progress | None
     submitted_at: str | None
     received_at: str | None
@@ -198,6 +204,7 @@ class TaskResource(BaseModel):
             queue=record.queue,
             priority=record.priority,
             tags=list(record.tags),
+            batch_id=record.batch_id,
             progress=Progress(**record.progress) if record.progress else None,
             submitted_at=_time(record.submitted_at),
             received_at=_time(record.received_at),

@@ -33,6 +33,8 @@ class Settings(BridgeSettings):
         "workers.celery_app:app", min_length=1, description="Celery app of `petiole worker` and `flower`."
     )
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="Size of a request body; beyond it 413.")
+    max_batch: int = Field(10_000, ge=1, le=10_000, description="Items of a batch; beyond it they are refused.")
+    max_batch_bytes: int = Field(33_554_432, ge=1_024, description="Size of the body of a batch; beyond it 413.")
     keep_alive: float = Field(15, gt=0, le=60, description="Silence on a stream after which a comment is sent.")
     reconnect_ms: int = Field(
         2_000, ge=100, description="How long a dropped stream waits before it returns, milliseconds."

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from app.schemas import TaskOptions
 from bridge import Canvas, chain, chord, group, signature
 from bridge.errors import InvalidMessage
+from bridge.protocol.canvas.check import MAX_NESTING, check_canvas
 
 MAX_TASKS = 10_000
-MAX_DEPTH = 32
+MAX_DEPTH = MAX_NESTING
 _KINDS = ("task", "chain", "group", "chord")
 _OF_A_TASK = {"task", "args", "kwargs", "options", "immutable"}
 _LINKS = ("link", "link_error")
@@ -71,13 +74,26 @@ SCHEMA = {
 """JSON Schema of a workflow; it stands at ``#/components/schemas/Workflow``."""
 
 
+class Workflow(RootModel[Any]):
+    """Any JSON; `read_workflow` says what is wrong with it, which a schema of four alternatives could not."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**SCHEMA, "title": "Workflow", "examples": [EXAMPLE]}
+
+
 def read_workflow(value: object) -> Canvas:
     """The canvas that JSON describes.
 
     Raises:
         InvalidMessage: it describes none; the pointer leads to the place.
     """
-    return _Reader().node(value, "", 0)
+    canvas = _Reader().node(value, "", 0)
+    try:
+        check_canvas(canvas)  # each task was looked at already; now the whole
+    except InvalidMessage as error:
+        raise InvalidMessage("", f"cannot be run as it is put together: {error.reason}") from error
+    return canvas
 
 
 class _Reader:
@@ -85,6 +101,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._tasks = 0
+        self._task_ids: set[str] = set()
 
     def node(self, value: object, pointer: str, depth: int) -> Canvas:
         """One task, or something made of tasks."""
@@ -95,7 +112,7 @@ class _Reader:
         if len(kinds) != 1:
             raise InvalidMessage(pointer, f"must have exactly one of {', '.join(_KINDS)}")
         (kind,) = kinds
-        _known(node, (_OF_A_TASK if kind == "task" else {kind}) | {*_LINKS}, pointer)
+        _known(node, {*_LINKS, *(_OF_A_TASK if kind == "task" else (kind,))}, pointer)
         made: Canvas = self._READERS[kind](self, node, pointer, depth)
         for link in _LINKS:
             for linked in self._nodes(node.get(link, []), f"{pointer}/{link}", depth):
@@ -112,7 +129,12 @@ class _Reader:
             _typed(node, "kwargs", dict, pointer, {}),
             immutable=_typed(node, "immutable", bool, pointer, False),
         )
-        return made.set(**_options(node.get("options", {}), f"{pointer}/options"))
+        options = _options(node.get("options", {}), f"{pointer}/options")
+        if (task_id := options.get("task_id")) is not None and task_id in self._task_ids:
+            raise InvalidMessage(f"{pointer}/options/task_id", "is the id of another task of this workflow")
+        if task_id is not None:
+            self._task_ids.add(task_id)
+        return _checked(made.set(**options), pointer)
 
     def _chain(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
         return chain(*self._some(node["chain"], f"{pointer}/chain", depth))
@@ -139,6 +161,14 @@ class _Reader:
         return [self.node(one, f"{pointer}/{index}", depth + 1) for index, one in enumerate(value)]
 
 
+def _checked(task: Canvas, pointer: str) -> Canvas:
+    try:
+        check_canvas(task)
+    except InvalidMessage as error:
+        raise InvalidMessage(f"{pointer}{error.pointer}", error.reason) from error
+    return task
+
+
 def _object(value: object, pointer: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InvalidMessage(pointer, "must be an object")
@@ -159,7 +189,7 @@ def _typed(node: Mapping[str, Any], name: str, kind: type[Any], pointer: str, de
 
 def _options(value: object, pointer: str) -> dict[str, Any]:
     try:
-        return TaskOptions.model_validate(value).model_dump(exclude_unset=True)
+        return TaskOptions.model_validate(value).model_dump(exclude_unset=True, exclude_none=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"/{part}" for part in first["loc"])

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from bridge.errors import (
     BrokerUnavailable,
     DuplicateTask,
+    HeldBack,
+    IdempotencyKeyReused,
     InvalidMessage,
     PetioleError,
     QueueSaturated,
     UnreadableBytes,
 )
+from bridge.idempotency import Claim
 from bridge.naming import broker_keys
 from bridge.protocol.clock import iso, milliseconds
 from bridge.protocol.compact import compact
@@ -28,8 +31,11 @@ from bridge.protocol.state import Status
 from bridge.redis import Arg, Command, Redis, Script
 from bridge.settings import BridgeSettings
 
-_ACCEPTED, _TAKEN, _SATURATED, _NO_LIST = 1, 0, -1, -2
+_ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK = 1, 0, -1, -2, -4, -5
 _NOT_RECORDED = ""
+Facts = Mapping[str, str | int]
+"""Fields of a record, and their values."""
+NO_FACTS: Facts = MappingProxyType({})
 NOW = 0
 """Held until 0: not held at all."""
 
@@ -40,10 +46,12 @@ class Submission(NamedTuple):
     message: TaskMessage
     route: Route
     tags: Sequence[str] = ()
-    facts: Mapping[str, str | int] = MappingProxyType({})
+    facts: Facts = NO_FACTS
     record: bool = True
     reply_to: str | None = None
     """The publisher's own when it is None."""
+    owner: str = ""
+    claim: Claim | None = None
 
 
 class Entry(NamedTuple):
@@ -54,6 +62,17 @@ class Entry(NamedTuple):
     route: Route
     sent: str
     args: tuple[Arg, ...]
+    claim: Claim | None = None
+
+
+class Replayed(NamedTuple):
+    """Nothing was queued: a submit with the same idempotency key had this task accepted before."""
+
+    task_id: str
+
+
+Outcome = Replayed | PetioleError | None
+"""What became of a task: None is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +116,12 @@ class Acceptance:
             raise InvalidMessage("", f"is {len(sealed)} bytes; the limit is {self._settings.max_message_bytes}")
         sent = task_sent(encoded, route.queue, identity.sender, clock=next(self._lamport), timestamp=now)
         if not submission.record:
-            return Entry(message.task_id, _NOT_RECORDED, route, sent, (NOW, sealed, b"", b"", "", "", "", 0))
+            unrecorded = (NOW, sealed, b"", b"", "", "", "", 0)
+            return Entry(message.task_id, _NOT_RECORDED, route, sent, unrecorded, submission.claim)
         first, second, due = self._updates(message, now_ms)
         more = _more(submission)
         args = (due, sealed, first, second, message.task, route.queue, now_ms, len(more), *more)
-        return Entry(message.task_id, delivery_tag[:8], route, sent, args)
+        return Entry(message.task_id, delivery_tag[:8], route, sent, args, submission.claim)
 
     def _check_queue(self, queue: str) -> None:
         if self.names.key(queue).startswith(self._settings.prefix):
@@ -123,8 +143,10 @@ class Acceptance:
             return first, b"", NOW
         return first, first_update(Status.SCHEDULED, now_ms, details), eta_ms
 
-    async def accept(self, entries: Sequence[Entry], *, after: Sequence[Command] = ()) -> Sequence[PetioleError | None]:
-        """One call of the script; why each of the tasks was refused, None where it was accepted.
+    async def accept(
+        self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
+    ) -> Sequence[Outcome]:
+        """One call of the script; what became of each of the tasks. With `together` all are accepted, or none.
 
         What the tasks need to be there goes in front of them: `after` these commands, in the same round trip.
 
@@ -135,37 +157,44 @@ class Acceptance:
             BrokerUnavailable: Redis did not answer; which tasks were queued is unknown.
         """
         try:
-            return await self._run(entries, after)
+            return await self._run(entries, after, together=together)
         except BrokerUnavailable as error:
             recorded = [entry for entry in entries if entry.nonce]
-            if isinstance(error.__cause__, TimeoutError) or not recorded:
+            apart = together and len(recorded) < len(entries)
+            if isinstance(error.__cause__, TimeoutError) or not recorded or apart:
                 raise
-            refusals = iter(await self._run(recorded, after))
-            return [next(refusals) if entry.nonce else error for entry in entries]
+            outcomes = iter(await self._run(recorded, after, together=together))
+            return [next(outcomes) if entry.nonce else error for entry in entries]
 
-    async def _run(self, entries: Sequence[Entry], after: Sequence[Command]) -> Sequence[PetioleError | None]:
-        keys, args = self._script_call(entries)
-        outcomes: Sequence[int] = await self._redis.run(self._script, keys, args, after=after)
-        if outcomes.count(_ACCEPTED) < len(entries):
+    async def _run(self, entries: Sequence[Entry], after: Sequence[Command], *, together: bool) -> Sequence[Outcome]:
+        keys, args = self._script_call(entries, together=together)
+        outcomes: Sequence[int | bytes] = await self._redis.run(self._script, keys, args, after=after)
+        accepted = outcomes.count(_ACCEPTED)
+        if together or accepted < len(entries):
             await self._announce(
                 [entry for entry, outcome in zip(entries, outcomes, strict=True) if outcome == _ACCEPTED]
             )
-        return [
-            None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
-            for entry, outcome in zip(entries, outcomes, strict=True)
-        ]
+        if accepted == len(entries):
+            return [None] * accepted
+        return [self._told(entry, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
 
     async def _announce(self, accepted: Sequence[Entry]) -> None:
-        """Publish what the script did not, since not all that it was given was accepted."""
-        if accepted:
-            with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
-                await self._redis.execute("PUBLISH", *self._sent(accepted))
+        """Publish what the script did not, since not all that it was given was accepted, or it was too much at once."""
+        size = self._settings.submit_batch
+        with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
+            for at in range(0, len(accepted), size):
+                await self._redis.execute("PUBLISH", *self._sent(accepted[at : at + size]))
 
     def _sent(self, entries: Sequence[Entry]) -> tuple[str, bytes]:
         """Channel and message of what is told of tasks that were accepted."""
         sender, tag = self._identity.sender, self._identity.new_id()
         event_type, message = seal_task_sent([entry.sent for entry in entries], sender, delivery_tag=tag)
         return self.names.event_channel(event_type), message
+
+    def _told(self, entry: Entry, outcome: int | bytes) -> Outcome:
+        if isinstance(outcome, bytes):
+            return Replayed(outcome.decode())
+        return None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
 
     def _refusal(self, entry: Entry, outcome: int) -> PetioleError:
         if outcome == _TAKEN:
@@ -174,11 +203,17 @@ class Acceptance:
             return QueueSaturated(entry.route.queue, self._settings.max_queue_depth)
         if outcome == _NO_LIST:
             return InvalidMessage("/options/queue", f"{entry.route.queue!r} is a key of another kind in Redis")
+        if outcome == _REUSED and entry.claim:
+            return IdempotencyKeyReused(entry.claim.key)
+        if outcome == _HELD_BACK:
+            return HeldBack(entry.task_id)
         return UnreadableBytes(f"A key of the task {entry.task_id!r} is of another kind in Redis. It was not queued.")
 
-    def _script_call(self, entries: Sequence[Entry]) -> tuple[list[str], list[Arg]]:
-        keys = [self._keys.live, self._keys.open, self._keys.scheduled, self._keys.queues, self._keys.index]
+    def _script_call(self, entries: Sequence[Entry], *, together: bool) -> tuple[list[str], list[Arg]]:
+        own = self._keys
+        keys = [own.live, own.open, own.scheduled, own.queues, own.index, own.owners]
         settings = self._settings
+        claims = self._claims(entries)
         args: list[Arg] = [
             settings.prefix,
             int(self._identity.clock() * 1000),
@@ -186,7 +221,11 @@ class Acceptance:
             settings.live_limit,
             settings.max_queue_depth,
             len(self.names.steps),
-            *self._sent(entries),
+            *(("", b"") if together else self._sent(entries)),
+            int(together),
+            settings.idempotency_ttl,
+            len(claims) // 3,
+            *claims,
         ]
         numbers: dict[str, int] = {}
         for entry in entries:
@@ -198,11 +237,19 @@ class Acceptance:
             args += (entry.task_id, entry.nonce, numbers[route.queue], step, *entry.args)
         return keys, args
 
+    def _claims(self, entries: Sequence[Entry]) -> list[Arg]:
+        claims: list[Arg] = []
+        for which, entry in enumerate(entries, 1):
+            if entry.claim:
+                owner, key, fingerprint = entry.claim
+                claims += (which, self._keys.idempotency(owner, key), fingerprint)
+        return claims
+
 
 def _more(submission: Submission) -> list[Arg]:
     """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
     message, route = submission.message, submission.route
-    more: list[Arg] = []
+    more: list[Arg] = ["owner", submission.owner] if submission.owner else []  # the script looks for it here
     for fact in submission.facts.items():
         more += fact
     if route.priority:

@@ -5,14 +5,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from itertools import islice
 from typing import TypeVar
 
-from bridge.acceptance import Entry
-from bridge.errors import BrokerUnavailable, PetioleError
+from bridge import acceptance
+from bridge.acceptance import Entry, Replayed
+from bridge.errors import BrokerUnavailable, HeldBack, InvalidMessage, PetioleError
 
 Item = TypeVar("Item")
-Outcome = str | PetioleError
-"""The id of a task that was accepted, or why it was not."""
+Outcome = str | Replayed | PetioleError
+"""The id of a task that was accepted, now or before, or why it was not."""
 Ready = Callable[[Item], Awaitable[Entry]]
-Accept = Callable[[Sequence[Entry]], Awaitable[Sequence[PetioleError | None]]]
+Accept = Callable[[Sequence[Entry]], Awaitable[Sequence[acceptance.Outcome]]]
+MOST_TOGETHER = 10_000
+"""Tasks that one round trip takes, all or none: Redis does nothing else meanwhile, for about 0.2 seconds."""
 AT_A_STRETCH = 32
 """Items made ready before others have their turn, among them the batch before, which takes some turns to be sent."""
 
@@ -41,6 +44,26 @@ async def submit_all(
         if on_its_way:
             on_its_way.cancel()
             await asyncio.wait([on_its_way])
+
+
+async def submit_together(
+    items: Iterable[Item] | AsyncIterable[Item], ready: Ready[Item], accept: Accept
+) -> list[Outcome]:
+    """Make every item ready, then have all of them accepted in one round trip, or none.
+
+    Raises:
+        InvalidMessage: there are more than `MOST_TOGETHER`.
+        BrokerUnavailable: Redis did not answer.
+    """
+    made: list[Entry | PetioleError] = []
+    async for batch in _batches(items, AT_A_STRETCH):
+        made += await _all_made(batch, ready)
+        if len(made) > MOST_TOGETHER:
+            raise InvalidMessage("", f"there are more than {MOST_TOGETHER} tasks, which cannot be queued all or none")
+    entries = [one for one in made if isinstance(one, Entry)]
+    if len(entries) < len(made):
+        return [HeldBack(one.task_id) if isinstance(one, Entry) else one for one in made]
+    return [outcome or entry.task_id for entry, outcome in zip(entries, await accept(entries), strict=True)]
 
 
 async def _batches(items: Iterable[Item] | AsyncIterable[Item], size: int) -> AsyncIterator[list[Item]]:
@@ -77,7 +100,7 @@ async def _made(item: Item, ready: Ready[Item]) -> Entry | PetioleError:
 async def _settled(made: Sequence[Entry | PetioleError], accept: Accept) -> list[Outcome]:
     entries = [one for one in made if isinstance(one, Entry)]
     try:
-        refusals = iter(await accept(entries) if entries else ())
+        told = iter(await accept(entries) if entries else ())
     except PetioleError as error:
-        refusals = iter([error] * len(entries))
-    return [(next(refusals) or one.task_id) if isinstance(one, Entry) else one for one in made]
+        told = iter([error] * len(entries))
+    return [(next(told) or one.task_id) if isinstance(one, Entry) else one for one in made]

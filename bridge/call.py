@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict, cast
 
+from bridge.errors import PetioleError
 from bridge.protocol.embed import Links
 from bridge.protocol.signature import Canvas, Signature
 
@@ -17,6 +18,10 @@ class SubmitOptions(TypedDict, total=False):
     signature or several, `chord` is the body of the chord that the task is a part of. `stamps` are headers that stay
     with the task when it is retried; `stamped_headers` gives their order, if it matters. `argsrepr` and `kwargsrepr`
     are shown by Flower in the place of the arguments. Without `record` nothing is written but Celery's own keys.
+
+    `idempotency_key` is not Celery's: of submits with the same key only the first queues a task, and the others answer
+    its handle, as long as the key is remembered (`idempotency_ttl`). With another task, other arguments or options than
+    the first they raise `IdempotencyKeyReused`. Keys are printable ASCII.
     """
 
     queue: str | None
@@ -49,6 +54,7 @@ class SubmitOptions(TypedDict, total=False):
     argsrepr: str | None
     kwargsrepr: str | None
     tags: Sequence[str] | None
+    idempotency_key: str | None
     record: bool | None
 
 
@@ -61,8 +67,8 @@ class Call(NamedTuple):
     options: SubmitOptions = SubmitOptions()
 
 
-Asked = Call | Signature | tuple[Any, ...]
-"""What can be submitted among many."""
+Asked = Call | Signature | tuple[Any, ...] | PetioleError
+"""What can be submitted among many. An error stands for what could not even be read: it is its own outcome."""
 
 
 def call_of(asked: Asked) -> Call:
@@ -70,7 +76,10 @@ def call_of(asked: Asked) -> Call:
 
     Raises:
         TypeError: it is something else.
+        PetioleError: it is one.
     """
+    if isinstance(asked, PetioleError):
+        raise asked
     if isinstance(asked, Call):
         return asked
     if isinstance(asked, Signature):

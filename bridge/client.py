@@ -2,24 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Unpack
 
-from bridge.acceptance import Entry, Submission
-from bridge.bulk import submit_all
-from bridge.call import Asked, Call, SubmitOptions, call_of
+from bridge.acceptance import Replayed
+from bridge.call import Asked, Call, SubmitOptions
 from bridge.control import TaskControl
 from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
 from bridge.follower import Follower, following, updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
 from bridge.hub import DEFAULT_BUFFER
-from bridge.options import DEFAULTS, Options
 from bridge.parts import Parts
+from bridge.producer import Producer
 from bridge.protocol import commands
-from bridge.protocol.canvas import Canvas, Sending, plan
+from bridge.protocol.canvas import Canvas
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.events import CeleryEvent
@@ -28,13 +25,9 @@ from bridge.protocol.result import TaskMeta, outcome, read_meta
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
 from bridge.queues import Backlog, WatcherStatus, WorkerStatus
-from bridge.redis import Command
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate, TaskRecord
 from bridge.workflow_follower import After, workflow_updates
-
-AT_ONCE = 1_000
-"""Messages of one workflow that wait for their round trip at once."""
 
 
 class TaskClient:
@@ -49,7 +42,14 @@ class TaskClient:
         self.tasks = parts.tasks
         """The tasks that are recorded, by pages."""
         self._parts = parts
-        self._origin = parts.sender.hostname
+        self._producer = Producer(settings, parts)
+
+    def as_owner(self, owner: str) -> "TaskClient":
+        """This client for one owner: what it submits is theirs, and tasks of others do not exist for it.
+
+        ``""`` is for who owns everything. `control`, `events`, queues, workers and watchers are of all owners.
+        """
+        return TaskClient(settings=self.settings, parts=self._parts.of(owner))
 
     def __repr__(self) -> str:
         return f"<TaskClient {self._parts.publisher!r} {self._parts.hub!r}>"
@@ -65,52 +65,46 @@ class TaskClient:
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.
-            DuplicateTask, QueueSaturated, PublisherBusy: the task was not accepted, and nothing was queued.
+            DuplicateTask, IdempotencyKeyReused, QueueSaturated, PublisherBusy: the task was not accepted, and nothing
+                was queued.
             BrokerUnavailable: Redis did not answer.
         """
-        submission = await self._submission(Call(task, args, kwargs, options))
-        await self._parts.publisher.publish(submission)
-        return TaskHandle(self, submission.message.task_id)
+        return self._accepted(await self._producer.submit(Call(task, args, kwargs, options)))
+
+    def _accepted(self, accepted: str | Replayed) -> TaskHandle:
+        if isinstance(accepted, str):
+            return TaskHandle(self, accepted)
+        return TaskHandle(self, accepted.task_id, replayed=True)
 
     async def submit_many(
-        self, calls: Iterable[Asked] | AsyncIterable[Asked], *, return_exceptions: bool = False
+        self,
+        calls: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        return_exceptions: bool = False,
+        batch: str | None = None,
+        atomic: bool = False,
     ) -> list[Any]:
         """Queue many tasks, some hundred in each round trip; a `TaskHandle` for each, in their order.
 
         A call is a `Call`, a tuple of its parts, or a signature. Beside the handles no more than two batches are in
         memory, so `calls` may be a generator, also an asynchronous one. What is refused does not keep the others back;
         once Redis has not answered, the rest is refused without asking it. With `return_exceptions` the error stands in
-        the place of the handle, as `asyncio.gather` has it.
+        the place of the handle, as `asyncio.gather` has it. `batch` is an id that their records, the feed and the list
+        know them by.
+
+        With `atomic` all are queued, or none: they are all in memory and go in one round trip, in which Redis does
+        nothing else. Those that could have been queued are then told as `HeldBack`.
 
         Raises:
             SomeRefused: not all were accepted; its `outcomes` say which.
+            InvalidMessage: `atomic`, and there are more than `bridge.bulk.MOST_TOGETHER`.
+            BrokerUnavailable: `atomic`, and Redis did not answer.
         """
-        publisher = self._parts.publisher
-
-        async def ready(asked: Asked) -> Entry:
-            return publisher.ready(await self._submission(call_of(asked)))
-
-        outcomes = await submit_all(calls, ready, publisher.accept, size=self.settings.submit_batch)
-        told = [TaskHandle(self, one) if isinstance(one, str) else one for one in outcomes]
+        outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic)
+        told = [one if isinstance(one, PetioleError) else self._accepted(one) for one in outcomes]
         if not return_exceptions and any(isinstance(one, PetioleError) for one in outcomes):
             raise SomeRefused(told)
         return told
-
-    async def _submission(self, call: Call) -> Submission:
-        options = Options.of(call.options) if call.options else DEFAULTS
-        if options.exchange is not None or options.routing_key is not None:
-            options = await self._parts.bindings.routed(options)
-        message = options.message(
-            call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
-        )
-        queue = options.queue if options.queue is not None else self.settings.default_queue
-        return Submission(
-            message=message,
-            route=_route(queue, options.priority),
-            tags=options.tags,
-            record=options.record,
-            reply_to=options.reply_to,
-        )
 
     async def start(self, canvas: Canvas, *, record: bool = True) -> TaskHandle | GroupHandle:
         """Queue a workflow: a signature, chain, group or chord of `bridge.canvas`, nested at will.
@@ -122,32 +116,15 @@ class TaskClient:
             InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
             DuplicateTask, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
         """
-        sending = Sending(
-            new_id=self._parts.new_id,
-            now=datetime.now(UTC),
-            queue=self.settings.default_queue,
-            reply_to=self._parts.reply_to,
-            origin=self._origin,
-        )
-        planned = plan(canvas, sending)
-        publisher = self._parts.publisher
-        tasks = (Submission(message=task.message, route=task.route, record=record) for task in planned.messages)
-        # All are made ready before any is sent: one that cannot be would leave a chord that waits for it.
-        entries = list(map(publisher.ready, tasks))
-        await self._send(entries, self._parts.backend.chord_commands(planned.keys))
-        return handle_of(self, planned.result)
+        return handle_of(self, await self._producer.start(canvas, record=record))
 
-    async def _send(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
-        """A chord's counter must be there before the first of its tasks can end, or its body never runs."""
-        publisher, settings = self._parts.publisher, self.settings
-        one_database = settings.redis_url == settings.result_backend_url
-        if chords and one_database and len(entries) <= settings.submit_batch:
-            for refusal in filter(None, await publisher.accept(entries, after=chords)):
-                raise refusal
-            return
-        await self._parts.backend.store(chords)
-        for at in range(0, len(entries), AT_ONCE):
-            await gather_all(map(publisher.send, entries[at : at + AT_ONCE]))
+    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
+        """Queue a workflow as `start` does, all of it or nothing; where its results will be.
+
+        All its tasks are of the `batch`, and the later steps are recorded at once: each can be followed from now on.
+        One that will never run, since what it waits for has failed, is cancelled.
+        """
+        return await self._producer.start(canvas, record=True, batch=batch)
 
     async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
         """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""
@@ -166,6 +143,7 @@ class TaskClient:
             UnreadableBytes: what is stored is not what Celery stores.
             BrokerUnavailable: the time is over, and the result backend does not answer.
         """
+        await self._check_owner(task_id)
         try:
             async with asyncio.timeout(timeout):
                 meta = await self._parts.results.wait(task_id)
@@ -176,7 +154,13 @@ class TaskClient:
 
     async def forget(self, task_id: str) -> None:
         """Delete a task's result, as Celery's `forget` does; what Petiole recorded stays for its time."""
+        await self._check_owner(task_id)
         await self._parts.backend.forget(task_id)
+
+    async def _check_owner(self, task_id: str) -> None:
+        """The result backend knows no owners. Raises `TaskNotFound` for a task that does not exist for this client."""
+        if self._parts.owner:
+            await self.record(task_id)
 
     def handle(self, task_id: str) -> TaskHandle:
         """A handle of a task submitted elsewhere or earlier."""
@@ -202,6 +186,7 @@ class TaskClient:
             UnreadableBytes: it is not what Celery stores.
             BrokerUnavailable: the backend does not answer.
         """
+        await self._check_owner(task_id)
         (value,) = await self._parts.backend.stored([task_id])
         return read_meta(value) if value else None
 
@@ -296,18 +281,5 @@ class TaskClient:
         return await self._parts.queues.watchers()
 
 
-@lru_cache(1_024)
-def _route(queue: str, priority: int) -> Route:
-    """The same one for all that goes the same way."""
-    return Route(queue=queue, priority=priority)
-
-
 def _now_ms() -> int:
     return int(time.time() * 1000)
-
-
-async def gather_all(calls: Iterable[Awaitable[None]]) -> None:
-    """Await all of them, whatever becomes of the others; then raise the first error, if there was one."""
-    for ended in await asyncio.gather(*calls, return_exceptions=True):
-        if ended is not None:
-            raise ended

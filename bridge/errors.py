@@ -52,6 +52,22 @@ class PublisherBusy(NotAccepted):
         self.retry_after = retry_after
 
 
+class IdempotencyKeyReused(NotAccepted):
+    """An idempotency key came before with another task, or with other arguments or options."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The idempotency key {key!r} came with another task before. Use a new key for a new task.")
+        self.key = key
+
+
+class HeldBack(NotAccepted):
+    """Nothing is wrong with this task; others of its batch were refused, and they were to be queued all or none."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"The task {task_id!r} was held back, since others of its batch were refused.")
+        self.task_id = task_id
+
+
 class SomeRefused(NotAccepted):
     """Of many tasks some were not accepted; the others are queued.
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.naming import broker_keys
 from bridge.protocol.events import CeleryEvent, read_events
-from bridge.redis import Published, Redis
+from bridge.redis import Echo, Published, Redis
 
 logger = logging.getLogger(__name__)
 RECONNECT_SECONDS = 0.5
@@ -20,9 +20,9 @@ class EventReceiver:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def published(self) -> AsyncGenerator[Published, None]:
+    def published(self, echo: Echo | None = None) -> AsyncGenerator[Published, None]:
         """Every message as it is published, until the connection breaks. What nobody hears is gone."""
-        return self._redis.listen(broker_keys(self._redis).every_event)
+        return self._redis.listen(broker_keys(self._redis).every_event, echo)
 
     async def events(self) -> AsyncGenerator[CeleryEvent, None]:
         """Every event as it is published, for ever; reconnects by itself. What is said meanwhile is gone.

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from bridge.errors import BrokerUnavailable
 from bridge.feed_entry import FeedEntry, Selection, place, read_entry
@@ -47,7 +48,7 @@ class FeedFollower:
         """
         self._listener.was_stale()
         if self.cursor is None or await self._is_cut_off(self.cursor):
-            self.cursor = await self._end()
+            self.cursor = await end_of(self._redis, self._key)
             return [FeedReset(cursor=self.cursor)]
         steps: list[FeedStep] = []
         while page := await self._redis.execute("XRANGE", self._key, f"({self.cursor}", "+", "COUNT", _PAGE):
@@ -89,25 +90,39 @@ class FeedFollower:
             return False
         said = await self._redis.execute("XINFO", "STREAM", self._key)
         state = dict(zip(said[::2], said[1::2], strict=True))
-        return state.get(b"entries-added") != state[b"length"]  # Redis 6.2 does not count what was added
+        return bool(state.get(b"entries-added") != state[b"length"])  # Redis 6.2 does not count what was added
 
-    async def _end(self) -> str:
-        newest = await self._redis.execute("XREVRANGE", self._key, "+", "-", "COUNT", 1)
-        return newest[0][0].decode() if newest else BEGINNING
+
+async def end_of(redis: Redis, key: str) -> str:
+    """The cursor of the last entry of a feed."""
+    newest = await redis.execute("XREVRANGE", key, "+", "-", "COUNT", 1)
+    return newest[0][0].decode() if newest else BEGINNING
 
 
 class Feed:
     """The live feed, to follow many tasks by."""
 
-    def __init__(self, redis: Redis, hub: Hub, prefix: str) -> None:
+    def __init__(self, redis: Redis, hub: Hub, prefix: str, owner: str = "") -> None:
         self._redis = redis
         self._hub = hub
+        self._prefix = prefix
         self._key = Keys(prefix).live
+        self._owner = owner
+
+    def of(self, owner: str) -> Self:
+        """The feed of one owner's tasks; of all tasks for ``""``."""
+        return type(self)(self._redis, self._hub, self._prefix, owner)
+
+    async def end(self) -> str:
+        """The cursor after which comes what is not in the feed yet. Raises `BrokerUnavailable`."""
+        return await end_of(self._redis, self._key)
 
     @contextmanager
     def following(
         self, selection: Selection, cursor: str | None = None, *, limit: int = DEFAULT_BUFFER
     ) -> Iterator[FeedFollower]:
         """A follower of the feed after the entry `cursor`: first `catch_up`, then `next`."""
+        if self._owner:
+            selection = replace(selection, owner=self._owner)
         with self._hub.listen(selection, limit=limit) as listener:
             yield FeedFollower(self._redis, self._key, listener, cursor)

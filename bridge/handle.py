@@ -35,11 +35,13 @@ class TaskHandle:
     step of a workflow is known from its first news on.
     """
 
-    __slots__ = ("_client", "task_id")
+    __slots__ = ("_client", "replayed", "task_id")
 
-    def __init__(self, client: "TaskClient", task_id: str) -> None:
+    def __init__(self, client: "TaskClient", task_id: str, *, replayed: bool = False) -> None:
         self._client = client
         self.task_id = task_id
+        self.replayed = replayed
+        """Whether this submit queued nothing, since one with the same idempotency key had queued the task before."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.task_id}>"

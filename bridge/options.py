@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from bridge.call import Call
 from bridge.errors import InvalidMessage
+from bridge.idempotency import check_key
 from bridge.protocol.compression import compression_named
 from bridge.protocol.embed import Links, check_stamps, embedded
 from bridge.protocol.message import TaskMessage
@@ -56,6 +57,7 @@ class Options:
     argsrepr: str | None = None
     kwargsrepr: str | None = None
     tags: Sequence[str] = ()
+    idempotency_key: str | None = None
     record: bool = True
 
     @classmethod
@@ -216,6 +218,7 @@ _CHECKS: Mapping[str, Check] = {
     "argsrepr": _text(check_text),
     "kwargsrepr": _text(check_text),
     "tags": _check_tags,
+    "idempotency_key": _text(check_key),
     "record": _of(bool),
 }
 """What is checked of an option by itself. The rest is checked by what is made of it: a message, a route, a canvas."""

@@ -5,7 +5,8 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from bridge.acceptance import Identity
 from bridge.bindings import Bindings
@@ -45,6 +46,17 @@ class Parts:
     events: EventReceiver
     queues: Queues
     task_types: TaskTypes
+    owner: str = ""
+
+    def of(self, owner: str) -> Self:
+        """The same parts, for which tasks of other owners do not exist. ``""`` is for all of them."""
+        return replace(
+            self,
+            owner=owner,
+            store=self.store.of(owner),
+            feed=self.feed.of(owner),
+            tasks=self.tasks.of(owner),
+        )
 
 
 @asynccontextmanager

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-from bridge.acceptance import Acceptance, Entry, Identity, Submission
+from bridge.acceptance import Acceptance, Entry, Identity, Outcome, Replayed, Submission
 from bridge.batching import Batcher
-from bridge.errors import PetioleError
 from bridge.redis import Command, Redis
 from bridge.settings import BridgeSettings
 
@@ -19,7 +18,7 @@ class Publisher:
 
     def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
         self._acceptance = Acceptance(redis, settings, identity)
-        self._batcher: Batcher[Entry, None] = Batcher(
+        self._batcher: Batcher[Entry, Replayed | None] = Batcher(
             self._acceptance.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
         self.names = self._acceptance.names
@@ -37,23 +36,26 @@ class Publisher:
     def __repr__(self) -> str:
         return f"<Publisher {self._batcher!r}>"
 
-    async def publish(self, submission: Submission) -> None:
-        """Queue one task and await that it is.
+    async def publish(self, submission: Submission) -> Replayed | None:
+        """Queue one task and await that it is; `Replayed` when its idempotency key came before with the same task.
 
         Raises:
             InvalidMessage: the message is too large, or cannot be written.
             DuplicateTask: a task with its id is known.
+            IdempotencyKeyReused: its idempotency key came before with another one.
             QueueSaturated: the queue is as deep as it may become.
             PublisherBusy: too many submits of this process wait already.
             BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
                 id again answers `DuplicateTask` if it was.
         """
-        await self.send(self._acceptance.ready(submission))
+        return await self.send(self._acceptance.ready(submission))
 
-    async def send(self, entry: Entry) -> None:
+    async def send(self, entry: Entry) -> Replayed | None:
         """Queue one task that was made ready, in the batch of this moment; raises what `publish` raises."""
-        await self._batcher.call(entry)
+        return await self._batcher.call(entry)
 
-    async def accept(self, entries: Sequence[Entry], *, after: Sequence[Command] = ()) -> Sequence[PetioleError | None]:
+    async def accept(
+        self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
+    ) -> Sequence[Outcome]:
         """Queue tasks in one round trip, beside those that wait; see `Acceptance.accept`."""
-        return await self._acceptance.accept(entries, after=after)
+        return await self._acceptance.accept(entries, after=after, together=together)

@@ -91,6 +91,7 @@ class BridgeSettings(BaseSettings):
     tombstone_ttl: int = Field(
         86_400, ge=0, description="How long it is remembered that there was a task, when its record has gone."
     )
+    idempotency_ttl: int = Field(86_400, ge=1, description="How long an idempotency key is remembered.")
     history_limit: int = Field(1_000, ge=10, description="Updates kept for one task.")
     live_limit: int = Field(10_000, ge=100, description="Updates kept in the live feed, all tasks together.")
     result_inline_bytes: int = Field(4_096, ge=0, description="A larger result is not in the update; /result has it.")

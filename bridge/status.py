@@ -91,6 +91,7 @@ class TaskRecord:
     queue: str | None = None
     priority: int = 0
     tags: tuple[str, ...] = ()
+    batch_id: str | None = None
     worker: str | None = None
     progress: Mapping[str, Any] | None = None
     submitted_at: int | None = None
@@ -130,6 +131,7 @@ class TaskRecord:
                 queue=_text(texts, "queue"),
                 priority=_number(texts, "priority") or 0,
                 tags=tuple(json.loads(texts.get("tags", b"[]"))),
+                batch_id=_text(texts, "batch"),
                 worker=_text(texts, "worker"),
                 progress=json.loads(texts.get("progress", b"null")),
                 submitted_at=_number(texts, "submitted_at"),

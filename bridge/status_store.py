@@ -1,6 +1,7 @@
 """The status store: records, histories, the live feed and the watchlist, moved together by one script."""
 
 import asyncio
+import copy
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -51,7 +52,9 @@ class StatusStore:
         self.settings = settings
         self._keys = Keys(settings.prefix)
         self._advance, self._read, self._release = Script("advance"), Script("read"), Script("release")
-        self._reads: Batcher[tuple[str, int], Reply] = Batcher(
+        self.owner = ""
+        """Whose tasks alone are read; all tasks are for ``""``."""
+        self._reads: Batcher[tuple[str, int, str], Reply] = Batcher(
             self._read_many, size=_READS_A_TRIP, limit=settings.max_pending_submits
         )
 
@@ -62,6 +65,15 @@ class StatusStore:
         store = cls(redis, settings)
         async with store._reads:
             yield store
+
+    def of(self, owner: str) -> Self:
+        """This store, in whose reads by id tasks of others do not exist: they raise `TaskNotFound`. ``""`` is for all.
+
+        What writes does not ask: read the record first.
+        """
+        theirs = copy.copy(self)
+        theirs.owner = owner
+        return theirs
 
     async def advance(self, news: Sequence[News]) -> list[Advanced]:
         """Move tasks forward; an outcome for each piece of news, in order.
@@ -88,7 +100,7 @@ class StatusStore:
         Raises:
             TaskNotFound: nothing is; `TaskExpired` when something was.
         """
-        reply = await self._reads.call((task_id, _WHOLE))
+        reply = await self._reads.call((task_id, _WHOLE, self.owner))
         if not reply:
             raise await self._missing(task_id)
         life_left, last, *flat = reply
@@ -101,7 +113,7 @@ class StatusStore:
         Raises:
             TaskNotFound: the task is not known; `TaskExpired` when it was.
         """
-        reply = await self._reads.call((task_id, after))
+        reply = await self._reads.call((task_id, after, self.owner))
         if not reply:
             raise await self._missing(task_id)
         seq, dropped, status, texts = reply
@@ -110,11 +122,11 @@ class StatusStore:
         return Missed(seq=seq, dropped=dropped, ended=status.decode() in ENDS, updates=updates)
 
     async def _missing(self, task_id: str) -> TaskNotFound:
-        was_there = await self._redis.execute("ZSCORE", self._keys.index, task_id)
+        was_there = await self._redis.execute("ZSCORE", self._keys.index_of(self.owner), task_id)
         return TaskNotFound(task_id) if was_there is None else TaskExpired(task_id)
 
-    async def _read_many(self, wanted: Sequence[tuple[str, int]]) -> Sequence[Reply]:
-        args = [part for pair in wanted for part in pair]
+    async def _read_many(self, wanted: Sequence[tuple[str, int, str]]) -> Sequence[Reply]:
+        args = [part for one in wanted for part in one]
         replies: Sequence[Reply] = await self._redis.run(self._read, [], [self.settings.prefix, *args])
         return replies
 
@@ -141,6 +153,28 @@ class StatusStore:
             yield [task_id.decode() for task_id in page]
             stop = start
 
+    async def watch_planned(self, task_ids: Sequence[str], at_ms: int) -> None:
+        """Keep in mind that these are planned, and forget those whose records have gone since."""
+        members = [part for task_id in task_ids for part in (at_ms, task_id)]
+        await self._redis.execute("ZADD", self._keys.planned, *members)
+        await self._redis.execute(
+            "ZREMRANGEBYSCORE", self._keys.planned, "-inf", at_ms - self.settings.open_ttl * 1_000
+        )
+
+    async def planned(self) -> AsyncIterator[list[str]]:
+        """Pages of ids of what is planned, from the end to the start, so that those read may be taken out."""
+        stop = int(await self._redis.execute("ZCARD", self._keys.planned))
+        while stop > 0:
+            start = max(stop - _PAGE, 0)
+            page = await self._redis.execute("ZRANGE", self._keys.planned, start, stop - 1)
+            yield [task_id.decode() for task_id in page]
+            stop = start
+
+    async def forget_planned(self, task_ids: Sequence[str]) -> None:
+        """These have started, or ended."""
+        if task_ids:
+            await self._redis.execute("ZREM", self._keys.planned, *task_ids)
+
     async def peek(self, task_ids: Sequence[str], fields: Sequence[str]) -> list[list[str | None]]:
         """These fields of each record, as texts, in order; None where there is none, or no record."""
         asked = (self._redis.execute("HMGET", self._keys.record(task_id), *fields) for task_id in task_ids)
@@ -157,19 +191,21 @@ class StatusStore:
         return int(await self._redis.execute("ZREMRANGEBYSCORE", self._keys.open, "-inf", older_than_ms))
 
     async def forget_gone(self, now_ms: int) -> int:
-        """Take out of the index tasks whose record has gone, some time after that; how many."""
+        """Take out of the indexes tasks whose record has gone, some time after that; how many in all indexes."""
+        owners = [owner.decode() for owner in await self._redis.execute("SMEMBERS", self._keys.owners)]
         latest = now_ms - (self.settings.ended_ttl + self.settings.tombstone_ttl) * 1000
+        return sum([await self._forget_gone(self._keys.index_of(owner), latest) for owner in ("", *owners)])
+
+    async def _forget_gone(self, index: str, latest: int) -> int:
         forgotten = start = 0
-        while page := await self._redis.execute(
-            "ZRANGEBYSCORE", self._keys.index, "-inf", latest, "LIMIT", start, _PAGE
-        ):
+        while page := await self._redis.execute("ZRANGEBYSCORE", index, "-inf", latest, "LIMIT", start, _PAGE):
             there = await asyncio.gather(
                 *(self._redis.execute("EXISTS", self._keys.record(task_id.decode())) for task_id in page)
             )
             gone = [task_id for task_id, is_there in zip(page, there, strict=True) if not is_there]
             start += len(page) - len(gone)
             if gone:
-                forgotten += int(await self._redis.execute("ZREM", self._keys.index, *gone))
+                forgotten += int(await self._redis.execute("ZREM", index, *gone))
         return forgotten
 
     async def release_due(self, now_ms: int) -> int:

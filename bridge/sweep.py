@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.lost_tasks import Search
+from bridge.planned_steps import PlannedSteps
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.result import news_of_meta, read_meta
 from bridge.protocol.values import check_task_id
@@ -26,6 +27,7 @@ class Sweep:
         self._store = store
         self._backend = backend
         self._search = search
+        self._planned = PlannedSteps(store)
         self._clock_ms = clock_ms
 
     async def all_open(self) -> int:
@@ -36,7 +38,7 @@ class Sweep:
         now_ms = self._clock_ms()
         await self._store.forget_open(now_ms - self._store.settings.open_ttl * 1000)
         await self._store.forget_gone(now_ms)
-        return moved
+        return moved + await self._planned.conclude(now_ms)
 
     async def compare(self, task_ids: list[str], *, adopts: bool = False) -> int:
         """Compare these; how many moved."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from bridge.errors import InvalidMessage, TaskNotFound
@@ -80,12 +80,16 @@ class TaskPage:
 class TaskList:
     """The tasks that are recorded."""
 
-    def __init__(self, redis: Redis, store: StatusStore, prefix: str) -> None:
+    def __init__(self, redis: Redis, store: StatusStore, prefix: str, owner: str = "") -> None:
         self._redis = redis
         self._store = store
         self._prefix = prefix
-        self._index = Keys(prefix).index
+        self._owner = owner
         self._script = Script("list")
+
+    def of(self, owner: str) -> Self:
+        """The tasks of one owner; all tasks for ``""``."""
+        return type(self)(self._redis, self._store.of(owner), self._prefix, owner)
 
     async def page(self, which: TaskFilter, after: Cursor = START, *, limit: int = PAGE) -> TaskPage:
         """A page of tasks after the cursor.
@@ -93,9 +97,12 @@ class TaskList:
         Raises:
             BrokerUnavailable: Redis does not answer.
         """
+        if self._owner:
+            which = replace(which, owner=self._owner)
+        index = Keys(self._prefix).index_of(self._owner)
         bounds = (which.submitted_from, which.submitted_before)
         args = (self._prefix, after.task_id, after.time, limit, LOOKED_AT, *bounds, which.wanted())
-        last_id, last_time, *ids = await self._redis.run(self._script, [self._index], args)
+        last_id, last_time, *ids = await self._redis.run(self._script, [index], args)
         found = await asyncio.gather(*(self._if_there(task_id.decode()) for task_id in ids))
         following = Cursor(task_id=last_id.decode(), time=int(last_time)) if last_id else None
         return TaskPage(tasks=[record for record in found if record], next=following)

@@ -18,7 +18,7 @@ from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_eve
 from bridge.protocol.news import News
 from bridge.protocol.state import ENDS, Status
 from bridge.queues import Queues
-from bridge.redis import Published, Redis
+from bridge.redis import Echo, Published, Redis
 from bridge.result_backend import ResultBackend
 from bridge.revokes import Revokes
 from bridge.signs_of_life import SignsOfLife
@@ -33,6 +33,11 @@ HINT_SECONDS = 0.05
 UNCONFIRMED_LIMIT = 50_000
 """Hints, and tasks to adopt, that wait while the backend is away. More are let go: the sweep finds what it stores."""
 OVERDUE_SECONDS = 0.5
+RESULTS_LIMIT = 10_000
+"""Results that wait for the events before them. Beyond it nobody reads more, and Redis holds what is published."""
+ECHO_SECONDS = 1.0
+"""How long results wait for events that were published before them. A worker says the last of a task, then stores its
+end; heard on two connections, the end could come first, and what comes after an end is dropped."""
 HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
 """Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
 
@@ -75,6 +80,8 @@ class Watcher:
         self._sweep = Sweep(site.store, site.backend, site.search, clock_ms)
         self._revokes = Revokes(site.store, site.mailbox)
         self._inbox = Inbox(site.store, clock_ms, self._answered)
+        self._echo = Echo()
+        self._results: asyncio.Queue[bytes] = asyncio.Queue(RESULTS_LIMIT)
         self._sequence, self._counter = EventSequence(), ResultCounter()
         self._hints: Recent[News] = Recent()
         self._strangers: Recent[bool] = Recent()
@@ -89,8 +96,9 @@ class Watcher:
         """Follow for ever; reconnects by itself, and sweeps whenever news may have been missed."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._inbox.deliver_for_ever(), name="inbox")
-            group.create_task(self._listen(self._events.published, self._heard_events), name="events")
-            group.create_task(self._listen(self._backend.published, self._heard_result), name="results")
+            group.create_task(self._listen(self._published_events, self._heard_events), name="events")
+            group.create_task(self._listen(self._backend.published, self._results.put), name="results")
+            group.create_task(self._for_ever(self._take_results, 0), name="results in turn")
             group.create_task(self._for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
             group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
             group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
@@ -175,7 +183,22 @@ class Watcher:
         elif len(self._hints) < UNCONFIRMED_LIMIT:
             self._hints[news.task_id] = news
 
-    async def _heard_result(self, data: bytes) -> None:
+    def _published_events(self) -> AsyncGenerator[Published, None]:
+        return self._events.published(self._echo)
+
+    async def _take_results(self) -> None:
+        """Take what was stored, after the events that were published before it."""
+        stored = [await self._results.get()]
+        while not self._results.empty():
+            stored.append(self._results.get_nowait())
+        await self._echo.returns(ECHO_SECONDS)
+        for data in stored:
+            try:
+                await self._take_result(data)
+            except UnreadableBytes as error:
+                logger.warning("passed over a stored result: %s", error)
+
+    async def _take_result(self, data: bytes) -> None:
         at_ms = self._clock_ms()
         news = self._sweep.read(data, at_ms, self._counter.current)
         if news and news.final:  # it says no attempt; what is held back of the one that has ended does

@@ -111,7 +111,7 @@ async def workflow_updates(
     workflow = Workflow(result)
     if not workflow.task_ids:
         return
-    selection = Selection(task_ids=frozenset(workflow.task_ids))
+    selection = Selection(task_ids=frozenset(workflow.task_ids), owner=store.owner or None)
     with hub.listen(selection, limit=BUFFER + BUFFER_A_TASK * len(workflow.task_ids)) as listener:
         follower = WorkflowFollower(store, listener, workflow, after)
         updates = await follower.catch_up()

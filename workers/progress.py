@@ -1,4 +1,8 @@
-"""How a piece of work tells how far it is, and how Celery is told."""
+"""How a piece of work tells how far it is, and how Celery is told.
+
+A task that has more to say sends events of its own, which become updates in its stream: `task.send_event("task-output",
+text="…")`, `task.send_event("task-log", level="WARNING", message="…")`. See docs/http.md.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -8,7 +8,9 @@ from app.answers import ENDED_IN_TIME, WHERE, answer, where
 from app.body import DirectRoute, StrictJsonRoute, documented_body, read_as
 from app.deps import TheEdge, edge_of
 from app.errors import ProblemRaised, documented, payload_invalid
+from app.idempotency import PARAMETERS, idempotency_key
 from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted
+from bridge import SubmitOptions
 from bridge.errors import InvalidMessage
 
 direct = APIRouter(route_class=DirectRoute)
@@ -23,7 +25,7 @@ _ERRORS = documented(413, 422, 503)
     responses={202: {"headers": WHERE}, **_ERRORS},
     tags=["submit"],
     summary="Submit the default task",
-    openapi_extra=documented_body(SubmitRequest),
+    openapi_extra=documented_body(SubmitRequest) | {"parameters": PARAMETERS},
 )
 async def submit(request: Request) -> Response:
     """Run the default task (`workers.tasks.heavy_task`, unless the service is told otherwise) with `data`.
@@ -33,12 +35,14 @@ async def submit(request: Request) -> Response:
     # Neither the body nor the client comes by FastAPI's injection, which costs more than the queueing itself.
     edge = edge_of(request)
     body = await read_as(SubmitRequest, request)
+    key = idempotency_key(request)
+    options: SubmitOptions = {"idempotency_key": key} if key else {}
     try:
-        handle = await edge.client.submit(edge.settings.default_task, [body.data])
+        handle = await edge.client.submit(edge.settings.default_task, [body.data], **options)
     except InvalidMessage as error:
         raise ProblemRaised(payload_invalid([{"pointer": "/data", "detail": error.reason, "in": "body"}])) from error
     answer = json.dumps({"task_id": handle.task_id, "status": "submitted"})
-    return Response(answer, 202, where(handle.task_id), "application/json")
+    return Response(answer, 202, where(handle.task_id, replayed=handle.replayed), "application/json")
 
 
 @router.post(
@@ -48,14 +52,20 @@ async def submit(request: Request) -> Response:
     responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(409), **_ERRORS},
     tags=["submit"],
     summary="Submit a task by its name",
+    openapi_extra={"parameters": PARAMETERS},
 )
 async def submit_task(request: Request, body: TaskRequest, edge: TheEdge) -> Response:
     """Queue any task that the workers know, with any JSON arguments.
 
     The name is not checked, since only workers know theirs: a name that no worker has fails with `NotRegistered`.
-    A `task_id` that was used before answers 409 and queues nothing, so a submit can safely be sent again.
+    A `task_id` that was used before answers 409 and queues nothing. A submit with an `Idempotency-Key` can be sent
+    again: it answers the task of the first one.
     `Prefer: wait=10` answers 200 with the task if it ends within ten seconds; `Accept: text/event-stream` answers 202
     with its stream.
     """
-    handle = await edge.client.submit(body.task, body.args, body.kwargs, **body.options.to_bridge())
-    return await answer(accepted(handle.task_id, body, edge.settings.default_queue), request, edge)
+    key = idempotency_key(request)
+    handle = await edge.client.submit(
+        body.task, body.args, body.kwargs, **body.options.to_bridge(), idempotency_key=key
+    )
+    record = accepted(handle.task_id, body, edge.settings.default_queue)
+    return await answer(record, request, edge, replayed=handle.replayed)

@@ -9,6 +9,7 @@ from app.answers import ENDED_IN_TIME, WHERE, answer
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented, payload_invalid
+from app.idempotency import PARAMETERS, idempotency_key
 from app.payloads import complaints
 from app.schemas import TaskOptions, TaskRequest, TaskResource, accepted
 from app.typed_operations import path_of
@@ -124,6 +125,7 @@ async def read_task_type(name: Name, client: TheClient, if_none_match: IfNoneMat
     response_model=TaskResource,
     responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(413, 422, 503)},
     summary="Submit a task of a type",
+    openapi_extra={"parameters": PARAMETERS},
 )
 async def submit_of_type(name: Name, request: Request, payload: Payload, edge: TheEdge) -> Response:
     """The body has the task's own parameters, by name. What does not fit the schema that its workers announced is
@@ -136,11 +138,13 @@ async def submit_of_type(name: Name, request: Request, payload: Payload, edge: T
         raise _unknown(name, 422)
     if wrong := complaints(known, payload):
         raise ProblemRaised(payload_invalid(wrong))
+    key = idempotency_key(request)
     options = TaskOptions.model_construct(queue=known.queue)
     submit = TaskRequest.model_construct(task=name, args=[], kwargs=payload, options=options)
     try:
-        handle = await edge.client.submit(name, (), payload, **options.to_bridge())
+        handle = await edge.client.submit(name, (), payload, **options.to_bridge(), idempotency_key=key)
     except InvalidMessage as error:
         pointer = error.pointer.removeprefix("/kwargs")
         raise ProblemRaised(payload_invalid([{"pointer": pointer, "detail": error.reason, "in": "body"}])) from error
-    return await answer(accepted(handle.task_id, submit, edge.settings.default_queue), request, edge)
+    record = accepted(handle.task_id, submit, edge.settings.default_queue)
+    return await answer(record, request, edge, replayed=handle.replayed)

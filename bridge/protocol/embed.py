@@ -51,14 +51,16 @@ def check_stamps(stamps: Mapping[str, Any], headers: Sequence[str]) -> None:
     Raises:
         InvalidMessage: a name that Celery uses itself, or a value that is not plain.
     """
-    if sorted(map(str, stamps)) != sorted(map(str, headers)):
+    for place, names in (("stamps", stamps), ("stamped_headers", headers)):
+        for name in names:
+            check_type(name, (str,), f"/options/{place}")
+    if sorted(stamps) != sorted(headers):
         raise InvalidMessage("/options/stamped_headers", "must name each of the stamps, and nothing else")
     for name, value in stamps.items():
         _check_stamp(name, value, f"/options/stamps/{name}")
 
 
 def _check_stamp(name: str, value: Any, pointer: str) -> None:
-    check_type(name, (str,), pointer)
     if name in OPTIONS or name in LINKS:
         raise InvalidMessage(pointer, "cannot be the name of a stamp; choose another")
     try:

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.clock import from_iso, iso, milliseconds
-from bridge.protocol.compact import compact
 from bridge.protocol.envelope import TRANSIENT, Address, open_json, seal_text
 from bridge.protocol.failure import failure_from_repr
 from bridge.protocol.message import EncodedTask
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.said import SAYINGS, news_of_saying
 from bridge.protocol.state import Status
 
 EXCHANGE = "celeryev"
@@ -97,7 +97,8 @@ def task_sent(encoded: EncodedTask, queue: str, sender: Sender, *, clock: int, t
     """The ``task-sent`` event, by which Flower shows a task before any worker has it. `timestamp` in seconds."""
     queue = _quoted(queue)
     return (
-        f'{_sent_by(sender)}"clock": {clock}, {encoded.announced}, "queue": {queue}, "exchange": "", '
+        f'{_sent_by(sender.hostname, sender.utc_offset, sender.pid)}"clock": {clock}, '
+        f'{encoded.announced}, "queue": {queue}, "exchange": "", '
         f'"routing_key": {queue}, "timestamp": {timestamp!r}, "type": "{TASK_SENT}"}}'
     )
 
@@ -109,14 +110,14 @@ def seal_task_sent(events: Sequence[str], sender: Sender, *, delivery_tag: str) 
     return event_type, seal_text(body, f'{{"hostname": {_quoted(sender.hostname)}}}', address, delivery_tag)
 
 
-@lru_cache(16)
-def _sent_by(sender: Sender) -> str:
-    said = {"hostname": sender.hostname, "utcoffset": sender.utc_offset, "pid": sender.pid}
+@lru_cache(16, typed=True)
+def _sent_by(hostname: str, utc_offset: float, pid: int) -> str:
+    said = {"hostname": hostname, "utcoffset": utc_offset, "pid": pid}
     return f"{json.dumps(said)[:-1]}, "
 
 
 def news_of_event(event: Event, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT) -> News | None:
-    """The news in a task event; None when it says nothing of a task's status.
+    """The news in a task event; None when it says neither a task's status nor what the task itself says.
 
     ``task-succeeded`` and ``task-failed`` are hints: the result backend has the result itself.
 
@@ -202,18 +203,6 @@ def _rejected(event: Event, task_id: str, at_ms: int, attempt: int) -> News | No
     return News(task_id=task_id, status=Status.REJECTED, at_ms=at_ms, attempt=attempt)
 
 
-def _progressed(event: Event, task_id: str, at_ms: int, attempt: int) -> News:
-    progress = {key: event[key] for key in ("current", "total", "message") if key in event}
-    return News(
-        task_id=task_id,
-        status=None,
-        at_ms=at_ms,
-        attempt=attempt,
-        details={"progress": progress},
-        changes={"progress": compact(progress)},
-    )
-
-
 _READERS: dict[str, Callable[[Event, str, int, int], News | None]] = {
     TASK_SENT: _sent,
     "task-received": _received,
@@ -223,5 +212,5 @@ _READERS: dict[str, Callable[[Event, str, int, int], News | None]] = {
     "task-failed": _failed,
     "task-revoked": _revoked,
     "task-rejected": _rejected,
-    "task-progress": _progressed,
+    **dict.fromkeys(SAYINGS, news_of_saying),
 }

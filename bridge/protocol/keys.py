@@ -175,6 +175,11 @@ class Keys:
         return self.prefix + "scheduled"
 
     @property
+    def planned(self) -> str:
+        """Sorted set: steps of workflows that no worker has begun with, by the time they were planned."""
+        return self.prefix + "planned"
+
+    @property
     def queues(self) -> str:
         """Set: queues that tasks were submitted to."""
         return self.prefix + "queues"

@@ -15,7 +15,7 @@ Fields = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One piece of news. Without a `status` it is progress within the attempt that runs.
+    """One piece of news. Without a `status` it is what a task says while it runs: progress, output, a line of its log.
 
     `details` go into the update as they are; `facts` are fields of the record that even late news may fill in;
     `changes` are fields of the record that only news that moves the task sets.
@@ -35,6 +35,9 @@ class News:
     """Read at `at_ms`, not heard as it happened: so it is old news if there was other news since, or just then."""
     spares_running: bool = False
     """An end for a task that does not run: a worker told to revoke one stores that it is, also while it runs."""
+    said: str = ""
+    """When a task said it: seconds by its worker's clock, and the number of its event there; empty for unknown. Of one
+    attempt, what is not later than what was told of it is dropped."""
     withdraw_from: str = ""
     """List to take the task's message out of; the news is dropped when it is not there any more."""
 
@@ -53,6 +56,7 @@ class News:
             self.at_ms,
             self._flags(),
             self.withdraw_from,
+            self.said,
             update_rest(self.details, self.at_ms, final=self.final),
             len(facts),
             *facts,

@@ -65,7 +65,7 @@ def _check_object(value: Mapping[object, object], pointer: str, depth: int) -> N
         raise InvalidMessage(pointer, "has exactly the keys __type__ and __value__, which Celery reserves for itself")
     for key, inner in value.items():
         if not isinstance(key, str):
-            raise InvalidMessage(pointer, f"has the key {key!r}; keys must be texts")
+            raise InvalidMessage(pointer, f"has a key that is a {type(key).__name__}; keys must be texts")
         check_text(key, pointer)
         if not _is_plain(inner):
             check_json(inner, f"{pointer}/{_escape(key)}", depth + 1)

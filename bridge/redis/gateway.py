@@ -14,7 +14,7 @@ from redis import exceptions
 from bridge.address import RedisAddress, read_address
 from bridge.batching import Batcher
 from bridge.redis.connection import Arg, connect
-from bridge.redis.published import Published, Subscriptions, close, next_message
+from bridge.redis.published import Echo, Published, Subscriptions, close, next_message
 from bridge.redis.stream import StreamReader
 from bridge.redis.translation import translated
 from bridge.settings import BridgeSettings
@@ -143,24 +143,29 @@ class Redis:
                 replies: list[Reply] = await pipe.execute()
                 return replies
 
-    async def listen(self, pattern: str) -> AsyncGenerator[Published, None]:
+    async def listen(self, pattern: str, echo: Echo | None = None) -> AsyncGenerator[Published, None]:
         """What is published on channels of `pattern`, on a connection of its own, until that connection breaks.
 
-        The first thing it yields says that the subscription has begun: read then what may have been missed.
+        The first thing it yields says that the subscription has begun: read then what may have been missed. An `echo`
+        tells others how far it has come.
         """
-        client = self._connect()
+        client, echo = self._connect(), echo or Echo()
         pubsub = client.pubsub()
         try:
             with translated():
                 async with self._in_time():
                     await pubsub.psubscribe(pattern)
+            echo.begin(pubsub)
             while True:
                 message = await next_message(pubsub)
                 if message["type"] == "psubscribe":
                     yield Published()
                 elif message["type"] == "pmessage":
                     yield Published(channel=message["channel"].decode(), data=message["data"])
+                elif message["type"] == "pong":
+                    echo.heard(message)
         finally:
+            echo.end()
             await close(pubsub)
             await client.aclose()
 

@@ -1,12 +1,15 @@
 """PUB/SUB: what is published, on connections of their own."""
 
 import asyncio
+import contextlib
+import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import exceptions
 
+from bridge.errors import BrokerUnavailable
 from bridge.redis.translation import translated
 
 BLOCK_SECONDS = 5.0
@@ -49,6 +52,42 @@ async def next_message(pubsub: Any) -> dict[str, Any]:
             silent += BLOCK_SECONDS
             await pubsub.ping()
         raise exceptions.TimeoutError(f"nothing was heard for {SILENCE_SECONDS:.0f} s")
+
+
+class Echo:
+    """Tells when a listener has passed on all that was published before it was asked. Listen with it, then ask."""
+
+    def __init__(self) -> None:
+        self._pubsub: Any = None
+        self._numbers = itertools.count(1)
+        self._awaited: dict[bytes, asyncio.Event] = {}
+
+    async def returns(self, within: float) -> None:
+        """Wait for it. When nobody listens, the connection breaks or so many seconds pass, nothing is waited for."""
+        if self._pubsub is None:
+            return
+        number = str(next(self._numbers)).encode()
+        self._awaited[number] = returned = asyncio.Event()
+        with contextlib.suppress(TimeoutError, BrokerUnavailable), translated():
+            async with asyncio.timeout(within):
+                await self._pubsub.ping(number)
+                await returned.wait()
+        self._awaited.pop(number, None)
+
+    def begin(self, pubsub: Any) -> None:
+        """That subscription is listened to."""
+        self._pubsub = pubsub
+
+    def heard(self, message: dict[str, Any]) -> None:
+        """The listener took everything before this answer to a ping."""
+        if returned := self._awaited.get(message["data"]):
+            returned.set()
+
+    def end(self) -> None:
+        """Nobody listens any more."""
+        self._pubsub = None
+        for returned in self._awaited.values():
+            returned.set()
 
 
 class Subscriptions:

@@ -1,29 +1,38 @@
 -- Accepts tasks, N in one call: each one is queued *and* recorded, or neither.
 --
--- KEYS  live, open, scheduled, queues, index, then for each queue its lists, the one served first in front
+-- KEYS  live, open, scheduled, queues, index, owners, then for each queue its lists, the one served first in front
 -- ARGV  prefix, now (ms), open ttl (s), live limit, deepest queue, how many lists a queue has, channel and message of
---       task-sent; then for each task:
+--       task-sent ('' for none), 1 for all or none, life of a claim (s), count of claims; then for each claim:
+--         which of the tasks it is of (1..), its key, a fingerprint of what is asked for; then for each task:
 --         id, nonce ('' for a task that is only queued, not recorded), queue (1..), list (1..), held until (ms, 0 for
 --         not held), message, first update, second update ('' for none), the task's name, the queue's, time (ms), count
---         of further fields of the record and their values, and these
+--         of further fields of the record and their values, and these: first of all its owner, if it has one
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
---         no list, -3 a key of its record is of another kind. The message of task-sent is published when all are 1.
+--         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
+--         held back for others; or the id of the task that made the same claim before it.
+--         The message of task-sent is published when all are 1.
 --
 -- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
 
 -- include feed
 -- include trouble
-local live, open, scheduled, queues, index = unpack(KEYS, 1, 5)
+local live, open, scheduled, queues, index, owners = unpack(KEYS, 1, 6)
 local prefix, now, ttl, live_limit, deepest, lists, sent_channel, sent = unpack(ARGV, 1, 8)
-local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN = 2, 1, 0, -1, -2, -3
+local together, claim_ttl, claim_count = unpack(ARGV, 9, 11)
+local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
+local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known = {}, {}
-local pushed, opened, indexed = {}, {}, {} -- written together at the end, which costs half as much as one by one
+local depths, known, claims = {}, {}, {}
+local pushed, opened, indexed, owned = {}, {}, {}, {} -- written together at the end: half as much work as one by one
+local first_task = 12 + 3 * claim_count
 
 deepest = tonumber(deepest)
+for at = 12, first_task - 1, 3 do
+  claims[tonumber(ARGV[at])] = { key = ARGV[at + 1], fingerprint = ARGV[at + 2] }
+end
 
 local function list_of(queue, number)
-  return KEYS[5 + (queue - 1) * lists + number]
+  return KEYS[6 + (queue - 1) * lists + number]
 end
 
 local function depth_of(queue)
@@ -47,13 +56,13 @@ local function tell(record, id, seq, update)
   feed(live, live_limit, record, id, seq, update)
 end
 
-local function push(list, message)
-  local messages = pushed[list]
-  if not messages then
-    messages = {}
-    pushed[list] = messages
+local function gathered(groups, name)
+  local values = groups[name]
+  if not values then
+    values = {}
+    groups[name] = values
   end
-  messages[#messages + 1] = message
+  return values
 end
 
 local function record_of(id, nonce, queue, number, due, message, at, last)
@@ -82,28 +91,55 @@ local function record_of(id, nonce, queue, number, due, message, at, last)
   opened[#opened + 1] = id
   indexed[#indexed + 1] = at_ms
   indexed[#indexed + 1] = id
+  if last > at + 11 and ARGV[at + 12] == 'owner' then
+    local theirs = gathered(owned, ARGV[at + 13])
+    theirs[#theirs + 1] = at_ms
+    theirs[#theirs + 1] = id
+  end
 end
 
-local function accept(at, last)
-  local id, nonce, queue, number, due, message = unpack(ARGV, at, at + 5)
+-- What became of the claim before; nil when this is the first one.
+local function claimed_before(claim, nonce)
+  local held = call('GET', claim.key)
+  if not held then return nil end
+  local fingerprint, theirs, id = string.match(held, '^(%S+) (%S*) (.*)$')
+  if fingerprint ~= claim.fingerprint then return REUSED end
+  return nonce ~= '' and theirs == nonce and ACCEPTED_BEFORE or id
+end
+
+-- Why a task is not to be queued; nil for one that is.
+local function objection(which, id, nonce, queue)
+  local earlier = claims[which] and claimed_before(claims[which], nonce)
+  if earlier then return earlier end
   local record = prefix .. 'task:' .. id
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
   end
-  queue, number = tonumber(queue), tonumber(number)
   local depth = depth_of(queue)
   if not depth then return NO_LIST end
-  if depth >= deepest then return SATURATED end
+  return depth >= deepest and SATURATED or nil
+end
+
+local function accept(which, at, last)
+  local id, nonce, queue, number, due, message = unpack(ARGV, at, at + 5)
+  queue, number = tonumber(queue), tonumber(number)
+  local outcome = objection(which, id, nonce, queue)
+  if outcome then return outcome end
   if nonce ~= '' then record_of(id, nonce, queue, number, due, message, at, last) end
-  if due == '0' then push(list_of(queue, number), message) end
-  depths[queue] = depth + 1
+  local claim = claims[which]
+  if claim then call('SET', claim.key, claim.fingerprint .. ' ' .. nonce .. ' ' .. id, 'EX', claim_ttl) end
+  if due == '0' then
+    local messages = gathered(pushed, list_of(queue, number))
+    messages[#messages + 1] = message
+  end
+  depths[queue] = depths[queue] + 1
   return ACCEPTED
 end
 
 -- What is wrong with the keys of one task must not keep the others from being accepted, nor leave half of it behind.
 -- The second value is an error of the server, which ends the call: it comes with the first thing that is written.
-local function accept_alone(at, last)
-  local done, outcome = pcall(accept, at, last)
+local function accept_alone(which, at, last)
+  local done, outcome = pcall(accept, which, at, last)
   if done then return outcome end
   local _, error = trouble(outcome)
   if not error then
@@ -116,19 +152,73 @@ local function accept_alone(at, last)
   return BROKEN, error
 end
 
-local reply, at, all = {}, 9, true
-while at <= #ARGV do
-  local last = at + 11 + ARGV[at + 11]
-  local outcome, error = accept_alone(at, last)
+-- What would become of a task, as `accept` has it, when those before it are accepted. Nothing is written.
+local ids = {}
+local function look_at(which, at)
+  local id, nonce, queue = unpack(ARGV, at, at + 2)
+  queue = tonumber(queue)
+  local outcome = objection(which, id, nonce, queue)
+  if outcome then return outcome end
+  if ids[id] then return TAKEN end
+  local history = call('TYPE', prefix .. 'history:' .. id).ok
+  if history ~= 'none' and history ~= 'list' then return BROKEN end
+  ids[id] = true
+  depths[queue] = depths[queue] + 1
+  return ACCEPTED
+end
+
+local function look_at_alone(which, at)
+  local done, outcome = pcall(look_at, which, at)
+  if done then return outcome end
+  local _, error = trouble(outcome)
+  return BROKEN, error
+end
+
+-- The outcome of `run` for each task. The second value is an error of the server.
+local function for_each_task(run)
+  local outcomes, at = {}, first_task
+  while at <= #ARGV do
+    local last = at + 11 + ARGV[at + 11]
+    local outcome, error = run(#outcomes + 1, at, last)
+    if error then return nil, error end
+    outcomes[#outcomes + 1] = outcome
+    at = last + 1
+  end
+  return outcomes
+end
+
+-- What is told instead of these outcomes, if some of them are refusals; nil if none is.
+local function held_back(outcomes)
+  local told, some = {}, false
+  for which, outcome in ipairs(outcomes) do
+    some = some or (type(outcome) == 'number' and outcome < ACCEPTED)
+    told[which] = outcome == ACCEPTED and HELD_BACK or outcome
+  end
+  return some and told or nil
+end
+
+local function in_chunks(command, key, values)
+  for at = 1, #values, CHUNK do call(command, key, unpack(values, at, math.min(at + CHUNK - 1, #values))) end
+end
+
+if together == '1' then
+  local outcomes, error = for_each_task(look_at_alone)
   if error then return error end
-  reply[#reply + 1] = outcome
-  all = all and outcome == ACCEPTED
-  at = last + 1
+  local told = held_back(outcomes)
+  if told then return told end
+  depths = {}
 end
-for list, messages in pairs(pushed) do call('LPUSH', list, unpack(messages)) end
-if #opened > 0 then
-  call('ZADD', open, unpack(opened))
-  call('ZADD', index, unpack(indexed))
+
+local reply, error = for_each_task(accept_alone)
+if error then return error end
+local all = true
+for _, outcome in ipairs(reply) do all = all and outcome == ACCEPTED end
+for list, messages in pairs(pushed) do in_chunks('LPUSH', list, messages) end
+in_chunks('ZADD', open, opened)
+in_chunks('ZADD', index, indexed)
+for owner, tasks in pairs(owned) do
+  call('SADD', owners, owner)
+  in_chunks('ZADD', index .. ':' .. owner, tasks)
 end
-if all then call('PUBLISH', sent_channel, sent) end
+if all and sent_channel ~= '' then call('PUBLISH', sent_channel, sent) end
 return reply

@@ -4,9 +4,10 @@
 -- KEYS  live, open, scheduled, index
 -- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
 --         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
---         rest of the update, count of facts and these, count of changes and these
+--         when it was said ('' for unknown), rest of the update, count of facts and these, count of changes and these
 --       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload,
 --              R is dropped while the task runs
+--       said: seconds and a logical clock; what is not later than the latest of its attempt was told before
 --       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
 -- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task,
 --       -2 not recorded, since a key of the task is not as Petiole writes it: then, for status, what was wrong
@@ -49,8 +50,26 @@ local function moves(news, task, attempt)
   return to.rank > from.rank
 end
 
+-- Whether two moments, as the record has them: attempt, seconds, clock; the first is not later than the second.
+local function no_later(said, latest)
+  local seconds, clock = string.match(said, ' (%S+) (%S+)$')
+  local latest_seconds, latest_clock = string.match(latest, ' (%S+) (%S+)$')
+  if tonumber(seconds) ~= tonumber(latest_seconds) then return tonumber(seconds) < tonumber(latest_seconds) end
+  return tonumber(clock) <= tonumber(latest_clock)
+end
+
+-- What a task says comes in order from each watcher, so what is not later than the latest of its attempt was told.
+local function said_before(record, attempt, said)
+  said = attempt .. ' ' .. said
+  local latest = redis.call('HGET', record, 'said')
+  if latest and string.match(latest, '^%d+') == tostring(attempt) and no_later(said, latest) then return true end
+  redis.call('HSET', record, 'said', said)
+  return false
+end
+
 -- Two watchers see the same progress; within the latest updates the same one is not told again.
-local function told_before(history, update)
+local function told_before(news, record, history, attempt, update)
+  if news.said ~= '' then return said_before(record, attempt, news.said) end
   local told = string.sub(update, 1, -TIME)
   for _, old in ipairs(redis.call('LRANGE', history, -RECENT, -1)) do
     if string.sub(old, 1, -TIME) == told then return true end
@@ -66,7 +85,7 @@ end
 
 local function finish(news, record, history)
   redis.call('ZREM', open, news.id)
-  redis.call('HDEL', record, 'list')
+  redis.call('HDEL', record, 'list', 'said')
   if not has(news.flags, 'P') then
     -- Written anew, since a hash that once held a long value never becomes compact again.
     redis.call('HDEL', record, 'payload', 'progress')
@@ -97,6 +116,13 @@ local function adopt(news, record)
   redis.call('ZADD', index, news.time, news.id)
 end
 
+local function index_for_owner(news, record)
+  local owner = redis.call('HGET', record, 'owner')
+  if not owner then return end
+  redis.call('SADD', prefix .. 'owners', owner)
+  redis.call('ZADD', index .. ':' .. owner, news.time, news.id)
+end
+
 local function state_of(record)
   local status, attempt = unpack(redis.call('HMGET', record, 'status', 'attempt'))
   return status and { status = status, attempt = tonumber(attempt or 1) }
@@ -112,13 +138,14 @@ local function advance(news)
     adopt(news, record)
   end
   for at = 1, #news.facts, 2 do redis.call('HSETNX', record, news.facts[at], news.facts[at + 1]) end
+  if unknown then index_for_owner(news, record) end
 
   local attempt = attempt_of(news, task)
   local first = unknown and news.status == 'submitted'
   if not attempt or not (first or moves(news, task, attempt)) then return { DROPPED, task.attempt, task.status } end
   attempt = math.max(attempt, task.attempt)
   local update = '{"status":"' .. news.status .. '","attempt":' .. attempt .. news.rest
-  if news.progress and told_before(history, update) then return { DROPPED, task.attempt, task.status } end
+  if news.progress and told_before(news, record, history, attempt, update) then return { DROPPED, task.attempt, task.status } end
   if news.list ~= '' and not withdrawn(news, record) then return { DROPPED, task.attempt, task.status } end
 
   local seq = append(news, record, history, update)
@@ -141,13 +168,13 @@ end
 
 local reply, at = {}, 7
 while at <= #ARGV do
-  local id, status, attempt, time, flags, list, rest, count = unpack(ARGV, at, at + 7)
-  local facts_end = at + 7 + tonumber(count)
+  local id, status, attempt, time, flags, list, said, rest, count = unpack(ARGV, at, at + 8)
+  local facts_end = at + 8 + tonumber(count)
   local changes_end = facts_end + 1 + tonumber(ARGV[facts_end + 1])
   local outcome, error = advance_alone({
     id = id, progress = status == '', status = status == '' and 'running' or status,
-    attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, rest = rest,
-    facts = { unpack(ARGV, at + 8, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
+    attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, said = said, rest = rest,
+    facts = { unpack(ARGV, at + 9, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
   })
   if error then return error end
   reply[#reply + 1] = outcome

@@ -1,7 +1,8 @@
 -- Reads tasks, N in one call, each as of one moment.
 --
--- ARGV  prefix; then for each task: id, after (the last seq that the reader has; -1 to read the record instead)
--- reply for each task: nil when it is not known; the updates after that seq as {seq, dropped, status, {update, …}};
+-- ARGV  prefix; then for each task: id, after (the last seq that the reader has; -1 to read the record instead), the
+--       reader: an owner, or '' who may read all
+-- reply for each task: nil when it is not known, or another owner's; the updates after that seq as {seq, dropped, status, {update, …}};
 --       or the record as {life left (ms), latest update or '', field, value, …}
 
 local prefix = ARGV[1]
@@ -28,9 +29,13 @@ local function whole(record, history)
 end
 
 local replies = {}
-for at = 2, #ARGV, 2 do
-  local id, after = ARGV[at], tonumber(ARGV[at + 1])
+for at = 2, #ARGV, 3 do
+  local id, after, reader = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
   local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
-  replies[#replies + 1] = after < 0 and whole(record, history) or after >= 0 and updates_after(record, history, after)
+  local reply = false
+  if reader == '' or redis.call('HGET', record, 'owner') == reader then
+    reply = after < 0 and whole(record, history) or after >= 0 and updates_after(record, history, after)
+  end
+  replies[#replies + 1] = reply
 end
 return replies

@@ -66,6 +66,18 @@ def flood(count: int, size: int) -> int:
     return count
 
 
+@app.task(name="stock.says")
+def says(lines: int) -> int:
+    """Say so many lines, every other one the same, one in a log, and fail once in the middle."""
+    for number in range(lines):
+        text = f"line {number}\n" if number % 2 else "…\n"
+        current_task.send_event("task-output", text=text)
+    current_task.send_event("task-log", level="WARNING", message="all said")
+    if current_task.request.retries == 0:
+        raise current_task.retry(countdown=0, max_retries=1)
+    return lines
+
+
 @app.task(name="stock.paced")
 def paced(steps: int) -> int:
     """Take a step, with progress, each time a test says so. Tells first that it runs, and in which process."""

@@ -109,7 +109,7 @@ async def test_an_id_that_cannot_be_is_not_found_or_refused(api: Api, wild: str,
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/tasks", 405),
+        ("PUT", "/v1/tasks", 405),
         ("PUT", "/tasks/submit", 405),
         ("DELETE", "/v1/tasks/some-id", 405),
         ("POST", "/v1/tasks/some-id/events", 405),

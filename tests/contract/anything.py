@@ -51,9 +51,12 @@ leaves = st.none() | st.booleans() | numbers | texts | typed | others
 keys = texts | st.sampled_from(["__type__", "__value__", "task", "options", "self", "task_id", "", "a/b~c"])
 
 
+odd_keys = keys | st.none() | st.booleans() | huge | st.just(b"key")
+
+
 def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     reserved = st.fixed_dictionaries({"__type__": st.sampled_from(TYPED_NAMES) | inner, "__value__": inner})
-    return st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3) | st.tuples(inner) | reserved
+    return st.lists(inner, max_size=3) | st.dictionaries(odd_keys, inner, max_size=3) | st.tuples(inner) | reserved
 
 
 @st.composite

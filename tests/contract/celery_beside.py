@@ -81,8 +81,8 @@ def results(tree: list[Any]) -> object:
     return result.join(timeout=DEADLINE) if isinstance(result, GroupResult) else result.get(timeout=DEADLINE)
 
 
-def inspect(method: str, arguments: list[Any]) -> object:
-    return getattr(app.control.inspect(timeout=DEADLINE, limit=1), method)(*arguments)
+def inspect(method: str, arguments: list[Any], **inquiry: Any) -> object:
+    return getattr(app.control.inspect(limit=1, **inquiry), method)(*arguments)
 
 
 def control(method: str, arguments: list[Any], **options: Any) -> object:

@@ -1,5 +1,6 @@
 """A plain Celery app, with a task for each thing that may become of one."""
 
+import gc
 import math
 import os
 from threading import Event
@@ -7,11 +8,19 @@ from typing import Any
 
 from celery import Celery, Task, chain, chord, group
 from celery.exceptions import Reject
+from celery.signals import worker_process_init
 
 URL = os.environ.get("REDIS_URL", "redis://localhost:6379/0")
 
 app = Celery("golden", broker=URL, backend=URL)
 app.conf.update(task_track_started=True, task_send_sent_event=True, broker_connection_retry_on_startup=True)
+
+
+@worker_process_init.connect
+def keep_garbage(**_: object) -> None:
+    """A result that is collected while Celery subscribes to another waits for ever, for a lock that is held: with it a
+    process that starts a group or chord."""
+    gc.disable()
 
 
 @app.task(name="golden.echo")

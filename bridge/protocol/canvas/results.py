@@ -32,6 +32,15 @@ class ResultNode:
             yield node
             node = node.parent
 
+    def ends(self) -> Iterator[str]:
+        """The tasks whose ends are its own: itself, or what the members of a group end with."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            if node.children is None:
+                yield node.id
+            waiting += reversed(node.children or ())
+
     def as_tuple(self) -> list[Any]:
         """As Celery writes it, ``[[id, parent], null]``, or the children in the place of null."""
         parent = self.parent.as_tuple() if self.parent else None
@@ -79,6 +88,12 @@ class Workflow:
         self._result = result
         self._parts = _in_order(result)
         self.task_ids = tuple(node.id for node, _ in self._parts if node.children is None)
+
+    def with_predecessors(self) -> Iterator[tuple[ResultNode, ResultNode | None]]:
+        """Each task, with what it comes after; None for one that starts at once."""
+        for node, inherited in self._parts:
+            if node.children is None:
+                yield node, node.parent or inherited
 
     def is_over(self, known: Collection[str], ended: Mapping[str, Status]) -> bool:
         """Whether nothing more will happen: `known` are the tasks that were heard of, `ended` how those of them ended.

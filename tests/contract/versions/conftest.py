@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         versions = LOCKS if metafunc.config.getoption("--all") else usual
         metafunc.parametrize("version", versions, indirect=True, scope="session")
     if "pool" in metafunc.fixturenames:
-        metafunc.parametrize("pool", POOLS, indirect=True, scope="session")
+        metafunc.parametrize("pool", POOLS, indirect=True, scope="package")
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def installation(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Installation(url=url, python=python, log=log, beside=stack.enter_context(celery_beside(python, url)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pool(request: pytest.FixtureRequest, installation: Installation) -> Iterator[str]:
     """A worker of that pool, which takes tasks of the queue of the same name."""
     name = str(request.param)

@@ -6,18 +6,21 @@ from typing import Any
 import pytest
 
 from bridge import TaskClient
+from bridge.control import Inquiry
 from tests.contract.beside import Beside
 from tests.contract.versions.installation import DEADLINE, W1, kinds, to_its_end, until
 from tests.control_calls import ASKED, TOLD, replied
 
 pytestmark = pytest.mark.timeout(600)
+TO_W1: Inquiry = {"timeout": DEADLINE, "destination": [W1]}
+"""Workers of other pools may be there, too."""
 STEADY = ("ping", "active", "reserved", "scheduled", "registered", "active_queues", "conf")
 """What a worker replies twice alike, when nothing runs."""
 
 
 @pytest.mark.parametrize("name", [*ASKED, *TOLD])
 async def test_every_call_is_replied_to(client: TaskClient, version: str, name: str) -> None:
-    replies = await replied(client.control, name, {"timeout": DEADLINE})
+    replies = await replied(client.control, name, TO_W1)
     assert replies.keys() == {W1}
     await _undo(client, name)
 
@@ -39,35 +42,35 @@ async def _undo(client: TaskClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", STEADY)
 async def test_the_reply_is_the_one_that_celery_gets(client: TaskClient, celery: Beside, name: str) -> None:
-    assert await replied(client.control, name, {"timeout": DEADLINE}) == await celery.call(
-        "inspect", method=name, arguments=[]
+    assert await replied(client.control, name, TO_W1) == await celery.call(
+        "inspect", method=name, arguments=[], **TO_W1
     )
 
 
 async def test_a_task_is_revoked_by_its_id_before_it_is_sent(client: TaskClient) -> None:
     task_id = "revoked-beforehand"
-    await client.control.revoke(task_id, reply=True, timeout=DEADLINE)
+    await client.control.revoke(task_id, reply=True, **TO_W1)
     await client.submit("golden.echo", task_id=task_id)
     assert kinds(await to_its_end(client, task_id)) == ["submitted", "cancelled"]
 
 
 async def test_a_rate_limit_slows_a_task_type_down(client: TaskClient) -> None:
     control = client.control
-    limited = await control.rate_limit("golden.reports", "2/s", reply=True, timeout=DEADLINE)
+    limited = await control.rate_limit("golden.reports", "2/s", reply=True, **TO_W1)
     assert limited == {W1: {"ok": "new rate limit set successfully"}}
     begun = time.monotonic()
     handles = [await client.submit("golden.reports") for _ in range(4)]
     assert [await handle.result(DEADLINE) for handle in handles] == ["done"] * 4
     assert time.monotonic() - begun > 1  # the first is free
-    await control.rate_limit("golden.reports", None, reply=True, timeout=DEADLINE)
+    await control.rate_limit("golden.reports", None, reply=True, **TO_W1)
 
 
 async def test_the_pool_grows_and_shrinks(client: TaskClient) -> None:
     control = client.control
-    assert await control.pool_grow(reply=True, timeout=DEADLINE) == {W1: {"ok": "pool will grow"}}
-    await until(lambda: control.stats(timeout=DEADLINE), lambda replies: _processes(replies[W1]) == 3)
-    await control.pool_shrink(reply=True, timeout=DEADLINE)
-    await until(lambda: control.stats(timeout=DEADLINE), lambda replies: _processes(replies[W1]) == 2)
+    assert await control.pool_grow(reply=True, **TO_W1) == {W1: {"ok": "pool will grow"}}
+    await until(lambda: control.stats(**TO_W1), lambda replies: _processes(replies[W1]) == 3)
+    await control.pool_shrink(reply=True, **TO_W1)
+    await until(lambda: control.stats(**TO_W1), lambda replies: _processes(replies[W1]) == 2)
 
 
 def _processes(stats: dict[str, Any]) -> int:
@@ -76,16 +79,16 @@ def _processes(stats: dict[str, Any]) -> int:
 
 async def test_the_worker_takes_tasks_of_one_more_queue(client: TaskClient) -> None:
     control = client.control
-    await control.add_consumer("mail", reply=True, timeout=DEADLINE)
+    await control.add_consumer("mail", reply=True, **TO_W1)
     assert await (await client.submit("golden.echo", queue="mail")).result(DEADLINE) == [[], {}]
-    await control.cancel_consumer("mail", reply=True, timeout=DEADLINE)
+    await control.cancel_consumer("mail", reply=True, **TO_W1)
     await until(
-        lambda: control.active_queues(timeout=DEADLINE),
+        lambda: control.active_queues(**TO_W1),
         lambda replies: "mail" not in [queue["name"] for queue in replies[W1]],
     )
 
 
 async def test_celery_revokes_a_task_of_ours(client: TaskClient, celery: Beside) -> None:
-    await celery.call("control", method="revoke", arguments=["by-celery"], reply=True, timeout=DEADLINE, limit=1)
+    await celery.call("control", method="revoke", arguments=["by-celery"], reply=True, limit=1, **TO_W1)
     await client.submit("golden.echo", task_id="by-celery")
     assert kinds(await to_its_end(client, "by-celery")) == ["submitted", "cancelled"]

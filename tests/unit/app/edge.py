@@ -1,7 +1,7 @@
 """The HTTP edge on a client that does what a test tells it: no Redis, no lifespan, no sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any, Unpack
@@ -12,7 +12,9 @@ from fastapi import FastAPI
 from app.deps import Edge, Streams
 from app.settings import Settings
 from bridge import Cancelled, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
+from bridge.call import Asked, call_of
 from bridge.errors import TaskNotFound
+from bridge.feed import BEGINNING, Feed
 from bridge.follower import Follower
 from bridge.hub import DEFAULT_BUFFER
 from bridge.protocol.catalog import Catalog
@@ -56,11 +58,23 @@ class ToldHistory:
         return Missed(seq=len(self.updates), dropped=self.dropped, ended=self.updates[-1].final, updates=kept)
 
 
+class ToldFeed(Feed):
+    """A feed in which nothing happens."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def end(self) -> str:
+        """Its beginning."""
+        return BEGINNING
+
+
 class ToldClient(TaskClient):
     """Answers what it is told, fails if told to, and keeps what was submitted and cancelled."""
 
     def __init__(self, history: ToldHistory | None = None, **told: Any) -> None:
         self.settings = _settings()
+        self.feed = ToldFeed()
         self.told: dict[str, Any] = {"record": record(), "result": None, "fails": None, **told}
         self.updates = history or ToldHistory()
         self.submitted: list[tuple[str, list[Any], dict[str, Any], SubmitOptions]] = []
@@ -80,14 +94,27 @@ class ToldClient(TaskClient):
     async def submit(
         self,
         task: str,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[SubmitOptions],
     ) -> TaskHandle:
         """Keep it."""
         self._answer("submit")
-        self.submitted.append((task, list(args), dict(kwargs or {}), options))
+        self.submitted.append((task, list(args or ()), dict(kwargs or {}), options))
         return TaskHandle(self, options.get("task_id") or TASK_ID)
+
+    async def submit_many(
+        self,
+        calls: Iterable[Asked] | AsyncIterable[Asked],
+        *,
+        return_exceptions: bool = False,
+        batch: str | None = None,
+        atomic: bool = False,
+    ) -> list[Any]:
+        """Keep each of those that are at hand."""
+        assert isinstance(calls, Iterable)
+        told = [call_of(asked) for asked in calls]
+        return [await self.submit(one.task, one.args, one.kwargs, **one.options) for one in told]
 
     async def task_types(self) -> Catalog:
         """The catalog it was told, an empty one by default."""
@@ -131,6 +158,10 @@ class ToldClient(TaskClient):
             yield Follower(self.updates, subscriber, after)
         finally:
             self.subscribers.remove(subscriber)
+
+    def as_owner(self, owner: str) -> TaskClient:
+        """The same: it answers what it is told, whoever asks."""
+        return self
 
     def wake_followers(self) -> None:
         """Wake them."""

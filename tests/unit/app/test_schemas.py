@@ -178,9 +178,10 @@ async def test_a_cancel_that_says_nothing_ends_no_process(app: FastAPI, body: by
 
 def test_the_options_are_those_of_the_bridge() -> None:
     not_over_http = {
-        *("exchange", "routing_key", "serializer", "compression", "ignore_result", "shadow", "headers", "stamps"),
-        *("stamped_headers", "link", "link_error", "chord", "root_id", "parent_id", "group_id", "group_index"),
+        *("exchange", "routing_key", "serializer", "compression", "stamped_headers"),
+        *("link", "link_error", "chord", "root_id", "parent_id", "group_id", "group_index"),
         *("retries", "reply_to", "correlation_id", "argsrepr", "kwargsrepr", "record"),
+        "idempotency_key",  # a header
     }
     assert TaskOptions().to_bridge().keys() == SubmitOptions.__annotations__.keys() - not_over_http
 
@@ -190,7 +191,9 @@ async def test_a_submit_reaches_the_bridge_as_it_was_said(app: FastAPI) -> None:
     options = {"queue": "mail", "priority": 3, "expires": 60, "task_id": "b2", "tags": ["user:42"]}
     body = {"task": "tasks.add", "args": [1], "kwargs": {"y": 2}, "options": options}
     await asked(app, client, "POST", "/v1/tasks", json=body)
-    assert client.submitted == [("tasks.add", [1], {"y": 2}, {**TaskOptions().to_bridge(), **options})]
+    assert client.submitted == [
+        ("tasks.add", [1], {"y": 2}, {**TaskOptions().to_bridge(), **options, "idempotency_key": None})
+    ]
 
 
 async def test_the_first_contract_runs_the_default_task_and_answers_two_keys(app: FastAPI) -> None:

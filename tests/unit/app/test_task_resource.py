@@ -35,6 +35,7 @@ def test_a_task_has_every_field_at_every_stage() -> None:
         "queue": None,
         "priority": 0,
         "tags": [],
+        "batch_id": None,
         "progress": None,
         "submitted_at": "2026-01-31T12:00:00.000Z",
         "received_at": None,

@@ -11,9 +11,12 @@ from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
 from uuid import UUID
 
 import pytest
-from celery import Celery
 from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel, Field
+
+pytest.importorskip("celery")
+
+from celery import Celery
 
 from workers.backoff import Backoff
 from workers.catalog import announce, parameters_schema, task_types

@@ -26,6 +26,16 @@ def test_workers_are_not_told_of_such_a_time_limit_either() -> None:
         time_limit("any", soft=None, hard=10**400)
 
 
+@pytest.mark.parametrize("name", [10**5000, None, b"a"], ids=["5000 digits", "null", "bytes"])
+def test_what_is_no_text_is_no_name_and_the_complaint_does_not_try_to_print_it(name: Any) -> None:
+    with pytest.raises(InvalidMessage, match=r"^/kwargs: has a key that is a "):
+        TaskMessage(task="any", task_id="a1", kwargs={name: 1})
+    with pytest.raises(InvalidMessage, match=r"^/options/stamps: "):
+        check_stamps({name: 1}, [name])
+    with pytest.raises(InvalidMessage, match=r"^/options/stamped_headers: "):
+        check_stamps({}, [name])
+
+
 def test_stamps_that_together_look_like_a_typed_value_are_refused() -> None:
     """Each by itself is harmless. Together they are a header that a worker cannot read, and then it exits."""
     stamps = {"__type__": "datetime", "__value__": True}

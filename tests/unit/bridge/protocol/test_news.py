@@ -45,7 +45,7 @@ def test_news_becomes_arguments_of_the_script() -> None:
     )
 
     assert news.script_args() == [
-        *("a1", "running", 2, AT_MS, "", "", update_rest({}, AT_MS)),
+        *("a1", "running", 2, AT_MS, "", "", "", update_rest({}, AT_MS)),
         *(1 * 2, b"task", b"tasks.add"),
         *(3 * 2, b"celery_state", b"STARTED", b"worker", b"w1", b"eta", 5),
     ]
@@ -55,7 +55,7 @@ def test_progress_has_no_status_and_changes_no_state_of_celery_unless_it_names_o
     plain = News(task_id="a1", status=None, at_ms=AT_MS)
     named = News(task_id="a1", status=None, at_ms=AT_MS, celery_state="BAKING")
 
-    assert plain.script_args() == ["a1", "", UNKNOWN_ATTEMPT, AT_MS, "", "", update_rest({}, AT_MS), 0, 0]
+    assert plain.script_args() == ["a1", "", UNKNOWN_ATTEMPT, AT_MS, "", "", "", update_rest({}, AT_MS), 0, 0]
     assert named.script_args()[-3:] == [2, b"celery_state", b"BAKING"]
 
 

@@ -1,0 +1,177 @@
+"""Submitting many tasks in one request."""
+
+from collections.abc import AsyncIterable, Iterable, Sequence
+from hashlib import sha256
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+
+from app.auth import caller_of
+from app.batch_items import Item, ItemReader, Refused, too_many
+from app.body import read_bytes_as
+from app.deps import Edge, TheEdge
+from app.errors import FieldError, Problem, ProblemRaised, documented, problem_of
+from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
+from bridge import TaskHandle
+from bridge.errors import HeldBack, PetioleError
+from bridge.options import MAX_TAG, MAX_TAGS
+from bridge.protocol.compact import compact
+
+PATH = "/v1/batches"
+router = APIRouter()
+Tag = Annotated[StrictStr, Field(min_length=1, max_length=MAX_TAG)]
+Tags = Annotated[
+    list[Tag], Query(default_factory=list, max_length=MAX_TAGS, description="Added to the tags of each item.")
+]
+Atomic = Annotated[bool, Query(description="Queue all items, or none.")]
+
+
+class BatchRequest(BaseModel):
+    """Tasks to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Any] = Field(min_length=1)
+    atomic: StrictBool = Field(False, description="Queue all items, or none.")
+    tags: list[Tag] = Field([], max_length=MAX_TAGS, description="Added to the tags of each item.")
+
+
+class ItemError(BaseModel):
+    """Why an item was not accepted: a problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = Field(None, description="The pointers lead into the item.")
+
+
+class ItemOutcome(BaseModel):
+    """What became of an item: it has a `task_id`, or an `error`."""
+
+    index: int = Field(description="Its place among the items, from 0.")
+    task_id: str | None = None
+    error: ItemError | None = None
+
+
+class BatchAccepted(BaseModel):
+    """What became of a batch."""
+
+    batch_id: str
+    accepted: int
+    refused: int
+    items: list[ItemOutcome]
+    links: dict[str, str] = Field(description="`tasks` lists the batch, `events` follows it, from before the first.")
+
+
+_ITEM = {"items": {"items": {"$ref": "#/components/schemas/TaskRequest"}, "type": "array", "minItems": 1}}
+_JSON = BatchRequest.model_json_schema()
+_JSON["properties"] |= _ITEM
+_EXAMPLE = {"items": [{"task": "workers.tasks.heavy_task", "kwargs": {"data": "sample payload"}}], "atomic": False}
+_LINES = '{"task":"workers.tasks.heavy_task","args":["one"]}\n{"task":"workers.tasks.heavy_task","args":["two"]}\n'
+_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": _JSON, "example": _EXAMPLE},
+        "application/x-ndjson": {
+            "schema": {"type": "string", "description": "An item in each line; `atomic` and `tags` by the query."},
+            "example": _LINES,
+        },
+    },
+}
+
+
+@router.post(
+    PATH,
+    status_code=202,
+    response_model=BatchAccepted,
+    responses={202: {"headers": DOCUMENTED}, **documented(413, 422, 503)},
+    tags=["submit"],
+    summary="Submit many tasks",
+    openapi_extra={"requestBody": _BODY, "parameters": PARAMETERS},
+)
+async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atomic = False) -> Response:
+    """Queue up to 10,000 tasks, each with an outcome of its own.
+
+    As `application/json`, or as `application/x-ndjson` with an item in each line: then items are queued while the body
+    still comes in, and those that were are, also when the connection breaks.
+
+    With `atomic` all are queued, or none: then the answer is 422 `batch-refused` (503, if trying again will do), with
+    the items that were refused. With an `Idempotency-Key` each item is idempotent by itself: sending a batch again
+    queues what is missing.
+
+    `links.events` follows all tasks of the batch from the first update on.
+    """
+    key = idempotency_key(request)
+    items, atomic = await _items(request, edge, ItemReader(**_limits(edge), tags=tags, key=key), atomic=atomic)
+    batch_id = _batch_id(caller_of(request.scope).owner, key)
+    cursor = await edge.client.feed.end()
+    told = await edge.client.submit_many(items, return_exceptions=True, batch=batch_id, atomic=atomic)
+    errors = {index: one for index, one in enumerate(told) if isinstance(one, PetioleError)}
+    if atomic and errors:
+        raise ProblemRaised(_none_queued(errors))
+    replayed = not errors and all(one.replayed for one in told)
+    return Response(_body(batch_id, cursor, told), 202, replayed_header(replayed=replayed), "application/json")
+
+
+def _limits(edge: Edge) -> dict[str, Any]:
+    return {"most": edge.settings.max_batch, "most_bytes": edge.settings.max_body_bytes}
+
+
+async def _items(
+    request: Request, edge: Edge, reader: ItemReader, *, atomic: bool
+) -> tuple[Iterable[Item] | AsyncIterable[Item], bool]:
+    media_type = request.headers.get("content-type", "")
+    if "ndjson" in media_type:
+        return reader.of_lines(request), atomic
+    if "json" not in media_type:
+        raise RequestValidationError([{"type": "model_attributes_type", "loc": ("body",), "msg": "", "ctx": {}}])
+    body = read_bytes_as(BatchRequest, await request.body())
+    if len(body.items) > edge.settings.max_batch:
+        raise ProblemRaised(too_many(edge.settings.max_batch))
+    reader = ItemReader(**_limits(edge), tags=[*reader.tags, *body.tags], key=reader.key)
+    return reader.of_values(body.items), atomic or body.atomic
+
+
+def _batch_id(owner: str, key: str | None) -> str:
+    """The same for a batch that is sent again."""
+    if key is None:
+        return str(uuid4())
+    return str(UUID(bytes=sha256(f"{owner} {key}".encode()).digest()[:16], version=4))
+
+
+def _body(batch_id: str, cursor: str, told: Sequence[TaskHandle | PetioleError]) -> str:
+    items = ",".join([_outcome(index, one) for index, one in enumerate(told)])
+    accepted = sum(isinstance(one, TaskHandle) for one in told)
+    links = {
+        "tasks": f"/v1/tasks?batch={quote(batch_id)}",
+        "events": f"/v1/events?batch={quote(batch_id)}&after={cursor}",
+    }
+    head = {"batch_id": batch_id, "accepted": accepted, "refused": len(told) - accepted, "links": links}
+    return f'{compact(head)[:-1]},"items":[{items}]}}'
+
+
+def _outcome(index: int, told: TaskHandle | PetioleError) -> str:
+    if isinstance(told, TaskHandle):
+        return f'{{"index":{index},"task_id":"{told.task_id}"}}'  # no id has a character that JSON would escape
+    return compact({"index": index, "error": _problem(told).fields()})
+
+
+def _problem(error: PetioleError) -> Problem:
+    return error.problem if isinstance(error, Refused) else problem_of(error)
+
+
+def _none_queued(errors: dict[int, PetioleError]) -> Problem:
+    problems = {index: _problem(error) for index, error in errors.items() if not isinstance(error, HeldBack)}
+    later = all(problem.status == 503 for problem in problems.values())
+    return Problem(
+        type="batch-refused",
+        status=503 if later else 422,
+        detail=f"No task was queued, since {len(problems)} were refused.",
+        more={"items": [{"index": index, "error": problem.fields()} for index, problem in problems.items()]},
+        headers={"Retry-After": "5"} if later else {},
+    )

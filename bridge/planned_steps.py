@@ -1,0 +1,103 @@
+"""The later steps of a workflow, which workers send: recorded when it starts, so that each can be followed.
+
+A planned step is ``submitted`` like any other task, but its message does not exist yet. When what it waits for has
+ended and will never start it, it is ``cancelled``: nobody else would ever say so.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from bridge.protocol.canvas.results import ResultNode, Workflow
+from bridge.protocol.compact import compact
+from bridge.protocol.news import Fields, News
+from bridge.protocol.state import ENDS, Status
+from bridge.status_store import StatusStore
+
+PAGE = 256
+MOST_AWAITED = 1_000
+"""Tasks that one step is known to wait for. Of a larger group the others are not looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """A step and what it waits for. The body of a chord is told by a worker that the header has failed."""
+
+    task_id: str
+    task: str | None
+    awaits: Sequence[str]
+    is_told: bool
+
+
+def planned_steps(result: ResultNode, sent: Collection[str]) -> Iterator[PlannedStep]:
+    """All tasks that lead to a result but those that were `sent`."""
+    for node, before in Workflow(result).with_predecessors():
+        if node.id not in sent:
+            awaits = tuple(islice(before.ends(), MOST_AWAITED)) if before else ()
+            is_told = node.parent is not None and node.parent.children is not None
+            yield PlannedStep(task_id=node.id, task=node.task, awaits=awaits, is_told=is_told)
+
+
+class PlannedSteps:
+    """Records planned steps. Every method raises `BrokerUnavailable` when Redis does not answer."""
+
+    def __init__(self, store: StatusStore) -> None:
+        self._store = store
+
+    async def record(self, steps: Iterable[PlannedStep], facts: Fields, at_ms: int) -> None:
+        """Record them, each with these facts."""
+        rest = iter(steps)
+        while page := list(islice(rest, PAGE)):
+            await self._store.watch_planned([step.task_id for step in page], at_ms)
+            await self._store.advance([_planned(step, facts, at_ms) for step in page])
+
+    async def give_up(self, steps: Iterable[PlannedStep], reason: str, at_ms: int) -> None:
+        """Tell that they will never run."""
+        rest = iter(steps)
+        while page := list(islice(rest, PAGE)):
+            await self._store.advance([_never(step.task_id, reason, at_ms) for step in page])
+
+    async def conclude(self, at_ms: int) -> int:
+        """Find those that will never run; how many. One that waits for another of them is found the next time."""
+        found = 0
+        async for page in self._store.planned():
+            rows = dict(zip(page, await self._store.peek(page, ("status", "awaits", "told")), strict=True))
+            waiting = {
+                task_id: (json.loads(awaits), bool(told))
+                for task_id, (status, awaits, told) in rows.items()
+                if status == Status.SUBMITTED and awaits
+            }
+            hopeless = await self._hopeless(waiting)
+            moved = await self._store.advance([_never(*one, at_ms) for one in hopeless])
+            found += sum(outcome.seq > 0 for outcome in moved)
+            await self._store.forget_planned([task_id for task_id in page if task_id not in waiting])
+        return found
+
+    async def _hopeless(self, waiting: Mapping[str, tuple[list[str], bool]]) -> list[tuple[str, str]]:
+        """Of steps, each with what it waits for, those that wait in vain, and why."""
+        awaited = list(dict.fromkeys(chain.from_iterable(awaits for awaits, _ in waiting.values())))
+        rows = [await self._store.peek(awaited[at : at + PAGE], ("status",)) for at in range(0, len(awaited), PAGE)]
+        status_of = dict(zip(awaited, (status for (status,) in chain.from_iterable(rows)), strict=True))
+        found = []
+        for task_id, (awaits, is_told) in waiting.items():
+            stopped = [one for one in awaits if status_of[one] in ENDS and status_of[one] != Status.SUCCEEDED]
+            if stopped and not (is_told and any(status_of[one] == Status.FAILED for one in stopped)):
+                found.append((task_id, f"it waits for {stopped[0]}, which is {status_of[stopped[0]]}"))
+        return found
+
+
+def _planned(step: PlannedStep, facts: Fields, at_ms: int) -> News:
+    own: dict[str, str | int] = {"awaits": compact(list(step.awaits))} if step.awaits else {}
+    if step.is_told:
+        own["told"] = 1
+    if step.task:
+        own["task"] = step.task
+    return News(
+        task_id=step.task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts={**facts, **own}, adopts=True
+    )
+
+
+def _never(task_id: str, reason: str, at_ms: int) -> News:
+    error = {"type": "NeverStarted", "message": reason}
+    return News(task_id=task_id, status=Status.CANCELLED, at_ms=at_ms, details={"error": error}, spares_running=True)
