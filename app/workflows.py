@@ -29,7 +29,7 @@ EXAMPLE = {
     }
 }
 _NODES = {"type": "array", "minItems": 1, "maxItems": MAX_TASKS, "items": {"$ref": "#/components/schemas/Workflow"}}
-_LINKED = dict.fromkeys(_LINKS, _NODES)
+_LINKED = {link: {**_NODES, "minItems": 0} for link in _LINKS}
 
 
 def _kind(required: str, properties: dict[str, Any], description: str) -> dict[str, Any]:

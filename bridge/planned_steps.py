@@ -1,7 +1,8 @@
 """The later steps of a workflow, which workers send: recorded when it starts, so that each can be followed.
 
 A planned step is ``submitted`` like any other task, but its message does not exist yet. When what it waits for has
-ended and will never start it, it is ``cancelled``: nobody else would ever say so.
+ended and will never start it, it is ``cancelled``, unless a worker tells of it: when a task fails, that stores the same
+failure for the next steps of its chain and for the body of its chord, and for nothing else.
 """
 
 import json
@@ -16,6 +17,8 @@ from bridge.protocol.state import ENDS, Status
 from bridge.status_store import StatusStore
 
 PAGE = 256
+GRACE_MS = 5_000
+"""How long workers have to tell of a step before it is given up."""
 MOST_AWAITED = 1_000
 """Tasks that one step is known to wait for. Of a larger group the others are not looked at."""
 
@@ -68,17 +71,21 @@ class PlannedSteps:
                 for task_id, (status, awaits, told) in rows.items()
                 if status == Status.SUBMITTED and awaits
             }
-            hopeless = await self._hopeless(waiting)
+            hopeless = await self._hopeless(waiting, at_ms - GRACE_MS)
             moved = await self._store.advance([_never(*one, at_ms) for one in hopeless])
             found += sum(outcome.seq > 0 for outcome in moved)
             await self._store.forget_planned([task_id for task_id in page if task_id not in waiting])
         return found
 
-    async def _hopeless(self, waiting: Mapping[str, tuple[list[str], bool]]) -> list[tuple[str, str]]:
-        """Of steps, each with what it waits for, those that wait in vain, and why."""
+    async def _hopeless(self, waiting: Mapping[str, tuple[list[str], bool]], since: int) -> list[tuple[str, str]]:
+        """Of steps, each with what it waits for, those that wait in vain since that time (ms) or longer, and why."""
         awaited = list(dict.fromkeys(chain.from_iterable(awaits for awaits, _ in waiting.values())))
-        rows = [await self._store.peek(awaited[at : at + PAGE], ("status",)) for at in range(0, len(awaited), PAGE)]
-        status_of = dict(zip(awaited, (status for (status,) in chain.from_iterable(rows)), strict=True))
+        fields = ("status", "finished_at")
+        rows = [await self._store.peek(awaited[at : at + PAGE], fields) for at in range(0, len(awaited), PAGE)]
+        status_of = {
+            task_id: status if int(finished_at or 0) <= since else None
+            for task_id, (status, finished_at) in zip(awaited, chain.from_iterable(rows), strict=True)
+        }
         found = []
         for task_id, (awaits, is_told) in waiting.items():
             stopped = [one for one in awaits if status_of[one] in ENDS and status_of[one] != Status.SUCCEEDED]

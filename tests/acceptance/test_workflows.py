@@ -1,0 +1,88 @@
+"""Workflows over HTTP, on a stock worker."""
+
+from typing import Any
+
+import pytest
+
+from tests.acceptance.api import ACCEPTED, Api, assert_complete
+from tests.acceptance.installation import Installation
+from tests.acceptance.pace import Pace
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+def task(name: str, *args: object, **more: object) -> dict[str, Any]:
+    return {"task": f"stock.{name}", "args": list(args), "options": {"queue": "stock"}, **more}
+
+
+async def started(api: Api, workflow: object, **headers: str) -> dict[str, Any]:
+    answer = await api.http.post("/v1/workflows", json=workflow, headers=headers)
+    assert answer.status_code in (200, ACCEPTED), answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def test_a_chord_has_the_results_of_its_header_in_its_body(api: Api) -> None:
+    header = [task("add", number, number) for number in (1, 2, 3)]
+    told = await started(api, {"chord": {"header": header, "body": task("echo")}})
+    before, body = told["parts"]["steps"]
+    assert (await api.task(body["task_id"]))["batch_id"] == told["workflow_id"]  # it is known before its turn
+    assert_complete(await api.follow(body["task_id"]))
+    assert (await api.task(told["task_id"]))["result"] == [2, 4, 6]
+    for member, result in zip(before["members"], (2, 4, 6), strict=True):
+        assert_complete(await api.follow(member["task_id"]))
+        assert (await api.task(member["task_id"]))["result"] == result
+    listed = (await api.http.get(told["links"]["tasks"])).json()["tasks"]
+    assert {one["task_id"] for one in listed} == {body["task_id"], *(one["task_id"] for one in before["members"])}
+
+
+async def test_the_events_of_a_workflow_begin_with_the_first_update_of_each_task(api: Api) -> None:
+    told = await started(api, {"chain": [task("add", 1, 2), task("add", 3), task("add", 4)]}, Prefer="wait=30")
+    assert told["task"]["result"] == 10
+    answer = await api.http.get(told["links"]["events"], headers={"Accept": "application/json"})
+    assert not answer.json()["reset"]
+    updates = answer.json()["updates"]
+    for step in told["parts"]["steps"]:
+        statuses = [one["status"] for one in updates if one["task_id"] == step["task_id"]]
+        assert (statuses[0], statuses[-1]) == ("submitted", "succeeded")
+
+
+async def test_steps_nest_and_links_run(api: Api) -> None:
+    doubled = {"group": [task("add", 1), {"chain": [task("add", 2), task("add", 10)]}]}
+    told = await started(
+        api, {"chain": [task("add", 0, 0), doubled, task("echo", link=[task("echo")])]}, Prefer="wait=30"
+    )
+    assert told["task"]["result"] == [1, 12]
+
+
+async def test_steps_after_one_that_fails_have_failed_too(api: Api) -> None:
+    told = await started(api, {"chain": [task("fail", "burnt"), task("echo"), task("echo")]})
+    for step in told["parts"]["steps"]:
+        assert_complete(await api.follow(step["task_id"]), "failed")
+        assert (await api.task(step["task_id"]))["error"]["message"] == "burnt"
+
+
+async def test_a_group_after_a_task_that_fails_is_cancelled_though_no_worker_tells_of_it(api: Api) -> None:
+    told = await started(api, {"chain": [task("fail", "burnt"), {"group": [task("echo"), task("echo")]}]})
+    failed, group = told["parts"]["steps"]
+    assert_complete(await api.follow(failed["task_id"]), "failed")
+    for member in group["members"]:
+        assert_complete(await api.follow(member["task_id"]), "cancelled")
+        assert (await api.task(member["task_id"]))["error"]["type"] == "NeverStarted"
+
+
+async def test_the_body_of_a_chord_whose_header_fails_is_told_by_the_worker(api: Api) -> None:
+    told = await started(api, {"chord": {"header": [task("add", 1, 1), task("fail", "burnt")], "body": task("echo")}})
+    assert_complete(await api.follow(told["task_id"]), "failed")
+    assert (await api.task(told["task_id"]))["error"]["type"] == "ChordError"
+
+
+async def test_a_later_step_can_be_cancelled_before_its_turn(api: Api, shared: Installation) -> None:
+    told = await started(api, {"chain": [task("paced", 1), task("echo")]})
+    first, second = (step["task_id"] for step in told["parts"]["steps"])
+    pace = Pace.of(shared, first)
+    await pace.runs()
+    assert (await api.cancel(second)).json()["outcome"] == "requested"
+    await pace.step()
+    assert_complete(await api.follow(first))
+    assert_complete(await api.follow(second), "cancelled")
