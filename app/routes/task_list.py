@@ -1,16 +1,15 @@
 """Listing tasks."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from app.cursors import MAX_CURSOR, opened, sealed
 from app.deps import TheEdge
-from app.errors import ProblemRaised, documented, payload_invalid
+from app.errors import documented
 from app.schemas import TaskResource, Time, now_ms
-from bridge.errors import InvalidMessage
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.state import Status
 from bridge.task_list import FOR_EVER, PAGE, START, Cursor, TaskFilter
@@ -49,7 +48,7 @@ async def list_tasks(
     batch: Name = None,
     submitted_from: Moment = None,
     submitted_before: Moment = None,
-    cursor: Annotated[str | None, Query(max_length=500, description="From `next` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(max_length=MAX_CURSOR, description="From `next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
 ) -> Response:
     """A page of the tasks that fit all that is given; of several `status` one must fit, of several `tag` all.
@@ -66,7 +65,7 @@ async def list_tasks(
         submitted_from=milliseconds(submitted_from) if submitted_from else 0,
         submitted_before=milliseconds(submitted_before) if submitted_before else FOR_EVER,
     )
-    page = await edge.client.tasks.page(which, _opened(cursor) if cursor else START, limit=limit)
+    page = await edge.client.tasks.page(which, opened(cursor) if cursor else START, limit=limit)
     following = _following(request, page.next) if page.next else None
     now = now_ms()
     body = TaskPage(tasks=[TaskResource.of(record, now) for record in page.tasks], next=following)
@@ -77,13 +76,4 @@ async def list_tasks(
 def _following(request: Request, cursor: Cursor) -> str:
     """The address of the page after this one."""
     asked: list[tuple[str, Any]] = [pair for pair in request.query_params.multi_items() if pair[0] != "cursor"]
-    sealed = urlsafe_b64encode(str(cursor).encode()).decode().rstrip("=")
-    return f"{request.url.path}?{urlencode([*asked, ('cursor', sealed)])}"
-
-
-def _opened(cursor: str) -> Cursor:
-    try:
-        return Cursor.of(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
-    except (ValueError, InvalidMessage) as error:
-        detail = "is no cursor; send one that the page before gave, or none"
-        raise ProblemRaised(payload_invalid([{"pointer": "/cursor", "detail": detail, "in": "query"}])) from error
+    return f"{request.url.path}?{urlencode([*asked, ('cursor', sealed(cursor))])}"
