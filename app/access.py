@@ -16,6 +16,7 @@ NEEDED = {
     ("POST", "/v1/tasks"): Scope.SUBMIT,
     ("POST", "/v1/task-types/{name}/tasks"): Scope.SUBMIT,
     ("POST", "/v1/batches"): Scope.SUBMIT,
+    ("POST", "/v1/workflows"): Scope.SUBMIT,
     ("GET", "/v1/task-types"): Scope.READ,
     ("GET", "/v1/task-types/{name}"): Scope.READ,
     ("GET", "/v1/tasks"): Scope.READ,
@@ -26,7 +27,14 @@ NEEDED = {
     ("GET", "/v1/tasks/{task_id}/events"): Scope.READ,
     ("POST", "/v1/stream-tokens"): Scope.READ,
     ("POST", "/v1/tasks/{task_id}/cancel"): Scope.CONTROL,
+    ("POST", "/v1/tasks/{task_id}/replay"): Scope.CONTROL,
+    ("POST", "/v1/tasks/cancel"): Scope.CONTROL,
+    ("POST", "/v1/tasks/replay"): Scope.CONTROL,
     ("GET", "/v1/queues"): Scope.ADMIN,
+    ("GET", "/v1/queues/{queue}"): Scope.ADMIN,
+    ("POST", "/v1/queues/{queue}/pause"): Scope.ADMIN,
+    ("POST", "/v1/queues/{queue}/resume"): Scope.ADMIN,
+    ("POST", "/v1/queues/{queue}/purge"): Scope.ADMIN,
     ("GET", "/v1/workers"): Scope.ADMIN,
 }
 """By method and path. Queues and workers are of all owners, so they are not for one of them."""

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from bridge.errors import (
     BrokerUnavailable,
@@ -18,7 +19,10 @@ from bridge.errors import (
     HeldBack,
     IdempotencyKeyReused,
     InvalidMessage,
+    PayloadGone,
     PublisherBusy,
+    QueueNotFound,
+    QueuePaused,
     QueueSaturated,
     TaskEnded,
     TaskExpired,
@@ -124,6 +128,9 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     IdempotencyKeyReused: _plain("idempotency-key-reused", 422),
     HeldBack: _plain("held-back", 409),
     TaskEnded: _ended,
+    PayloadGone: _plain("payload-gone", 409),
+    QueueNotFound: _plain("queue-not-found", 404),
+    QueuePaused: _plain("queue-paused", 409),
     QueueSaturated: _again_later("queue-saturated"),
     PublisherBusy: _again_later("queue-saturated"),
     BrokerUnavailable: _again_later("broker-unavailable"),
@@ -152,8 +159,19 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    problem = Problem(type=kind, status=error.status_code, detail=error.detail, headers=error.headers or {})
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    problem = Problem(type=kind, status=error.status_code, detail=error.detail, headers=headers)
     return problem.answer(request.url.path)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of the path's own routes; Starlette names those of the first alone."""
+    there = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route.path for route in there if route.matches(request.scope)[0] is not Match.NONE]
+    path = min(matching, key=lambda path: path.count("{"))  # "/tasks/cancel" is not the task of that id
+    return ", ".join(sorted({method for route in there if route.path == path for method in route.methods or ()}))
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -16,16 +16,20 @@ from app.guard import guarded
 from app.request_id import RequestId
 from app.routes import (
     batches,
+    bulk,
     events,
     feed,
     health,
-    installation,
     openapi,
+    queues,
+    replay,
     stream_tokens,
     submit,
     task_list,
     task_types,
     tasks,
+    workers,
+    workflows,
 )
 from app.settings import Settings
 from app.shutdown import notice_of_stop
@@ -44,13 +48,17 @@ ROUTERS = (
     submit.direct,
     submit.router,
     batches.router,
+    workflows.router,
     tasks.router,
+    replay.router,
+    bulk.router,
     task_list.router,
     events.router,
     stream_tokens.router,
     feed.router,
     task_types.router,
-    installation.router,
+    queues.router,
+    workers.router,
     health.router,
     openapi.router,
 )

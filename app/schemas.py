@@ -94,6 +94,9 @@ class TaskOptions(_Request):
         return dict(self)
 
 
+_NO_OPTIONS = TaskOptions()
+
+
 class TaskRequest(_Request):
     """A task to run: its name as the workers know it, and what to call it with."""
 
@@ -106,9 +109,10 @@ class TaskRequest(_Request):
     )
 
     task: StrictStr = Field(min_length=1, max_length=255, description="For example `workers.tasks.heavy_task`.")
-    args: list[Any] = Field([], description="Positional arguments, any JSON.")
-    kwargs: dict[str, Any] = Field({}, description="Keyword arguments, any JSON.")
-    options: TaskOptions = Field(default_factory=TaskOptions)
+    # Not `[]` and `{}`, which pydantic copies deeply for each of the many tasks of a batch.
+    args: list[Any] = Field(default_factory=list, description="Positional arguments, any JSON.")
+    kwargs: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments, any JSON.")
+    options: TaskOptions = Field(default_factory=lambda: _NO_OPTIONS)
 
 
 Signal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGABRT", "SIGUSR1", "SIGKILL"]
@@ -171,7 +175,8 @@ class TaskResource(BaseModel):
     queue: str | None
     priority: int
     tags: list[str]
-    batch_id: str | None = Field(description="The batch that it came with.")
+    batch_id: str | None = Field(description="The batch or workflow that it came with.")
+    replay_of: str | None = Field(None, description="The task that it runs again.")
     progress: Progress | None
     submitted_at: str | None
     received_at: str | None
@@ -205,6 +210,7 @@ class TaskResource(BaseModel):
             priority=record.priority,
             tags=list(record.tags),
             batch_id=record.batch_id,
+            replay_of=record.replay_of,
             progress=Progress(**record.progress) if record.progress else None,
             submitted_at=_time(record.submitted_at),
             received_at=_time(record.received_at),

@@ -14,6 +14,7 @@ from bridge.errors import (
     IdempotencyKeyReused,
     InvalidMessage,
     PetioleError,
+    QueuePaused,
     QueueSaturated,
     UnreadableBytes,
 )
@@ -24,14 +25,15 @@ from bridge.protocol.compact import compact
 from bridge.protocol.envelope import seal_task
 from bridge.protocol.events import Sender, seal_task_sent, task_sent
 from bridge.protocol.keys import Keys
-from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.message import EncodedTask, TaskMessage, encode
 from bridge.protocol.news import first_update, submitted_update
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
 from bridge.redis import Arg, Command, Redis, Script
 from bridge.settings import BridgeSettings
 
-_ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK = 1, 0, -1, -2, -4, -5
+_ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
+_OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
 _NOT_RECORDED = ""
 Facts = Mapping[str, str | int]
 """Fields of a record, and their values."""
@@ -52,6 +54,8 @@ class Submission(NamedTuple):
     """The publisher's own when it is None."""
     owner: str = ""
     claim: Claim | None = None
+    encoded: EncodedTask | None = None
+    """The message made ready already, as that of a replay is."""
 
 
 class Entry(NamedTuple):
@@ -107,7 +111,7 @@ class Acceptance:
         self._check_queue(route.queue)
         now = identity.clock()
         now_ms = int(now * 1000)
-        encoded = encode(message)
+        encoded = submission.encoded or encode(message)
         expires_ms = milliseconds(message.expires) - now_ms if message.expires else None
         delivery_tag = identity.new_id()
         reply_to = identity.reply_to if submission.reply_to is None else submission.reply_to
@@ -197,16 +201,17 @@ class Acceptance:
         return None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
 
     def _refusal(self, entry: Entry, outcome: int) -> PetioleError:
-        if outcome == _TAKEN:
-            return DuplicateTask(entry.task_id)
+        queue = entry.route.queue
         if outcome == _SATURATED:
-            return QueueSaturated(entry.route.queue, self._settings.max_queue_depth)
+            return QueueSaturated(queue, self._settings.max_queue_depth)
         if outcome == _NO_LIST:
-            return InvalidMessage("/options/queue", f"{entry.route.queue!r} is a key of another kind in Redis")
+            return InvalidMessage("/options/queue", f"{queue!r} is a key of another kind in Redis")
         if outcome == _REUSED and entry.claim:
             return IdempotencyKeyReused(entry.claim.key)
-        if outcome == _HELD_BACK:
-            return HeldBack(entry.task_id)
+        if outcome == _PAUSED:
+            return QueuePaused(queue)
+        if outcome in _OF_THE_TASK:
+            return _OF_THE_TASK[outcome](entry.task_id)
         return UnreadableBytes(f"A key of the task {entry.task_id!r} is of another kind in Redis. It was not queued.")
 
     def _script_call(self, entries: Sequence[Entry], *, together: bool) -> tuple[list[str], list[Arg]]:

@@ -25,6 +25,7 @@ from bridge.protocol.result import TaskMeta, outcome, read_meta
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
 from bridge.queues import Backlog, WatcherStatus, WorkerStatus
+from bridge.replays import Replays
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate, TaskRecord
 from bridge.workflow_follower import After, workflow_updates
@@ -41,8 +42,12 @@ class TaskClient:
         """The updates of many tasks, in one order."""
         self.tasks = parts.tasks
         """The tasks that are recorded, by pages."""
+        self.queues = parts.queue_control
+        """Pausing, resuming and purging queues."""
         self._parts = parts
         self._producer = Producer(settings, parts)
+        self.replays = Replays(parts)
+        """Tasks run again, as new ones."""
 
     def as_owner(self, owner: str) -> "TaskClient":
         """This client for one owner: what it submits is theirs, and tasks of others do not exist for it.
@@ -266,7 +271,7 @@ class TaskClient:
 
     async def backlog(self) -> Backlog:
         """Queues and how deep they are. Raises `BrokerUnavailable` when Redis does not answer."""
-        return await self._parts.queues.backlog()
+        return await self._parts.queues.backlog(_now_ms())
 
     async def workers(self) -> list[WorkerStatus]:
         """Workers by their heartbeats. Raises `BrokerUnavailable` when Redis does not answer."""

@@ -44,6 +44,14 @@ class QueueSaturated(NotAccepted):
         self.retry_after = retry_after
 
 
+class QueuePaused(NotAccepted):
+    """The queue takes no tasks until somebody resumes it."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"The queue {queue!r} is paused. Submit to another queue, or again when it is resumed.")
+        self.queue = queue
+
+
 class PublisherBusy(NotAccepted):
     """Too many submits of this process wait for their round trip. Try again after `retry_after` seconds."""
 
@@ -109,6 +117,14 @@ class TaskExpired(TaskNotFound):
         self.task_id = task_id
 
 
+class QueueNotFound(PetioleError):
+    """No task was ever submitted to a queue of this name, and no worker takes tasks from one."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"No queue {queue!r:.260} is known: nothing was submitted to it, and no worker consumes it.")
+        self.queue = queue
+
+
 class TaskEnded(PetioleError):
     """The task has ended already, so it cannot be cancelled."""
 
@@ -116,6 +132,17 @@ class TaskEnded(PetioleError):
         super().__init__(f"The task {task_id!r} has ended already: {status}.")
         self.task_id = task_id
         self.status = status
+
+
+class PayloadGone(PetioleError):
+    """The message of a task is not kept, so it cannot be run again."""
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(
+            f"The message of the task {task_id!r}, which is {status}, is not kept. It is kept until the task has "
+            "succeeded, and only if it was submitted here, not sent by a worker. Submit the task anew."
+        )
+        self.task_id = task_id
 
 
 class TaskFailed(PetioleError):

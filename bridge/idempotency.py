@@ -11,7 +11,8 @@ from bridge.errors import InvalidMessage
 
 MAX_KEY = 300
 _KEY = re.compile(f"[ -~]{{1,{MAX_KEY}}}")
-_NOT_OF_THE_MEANING = "idempotency_key"
+TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage"})
+"""Headers of a task that say who asked, not for what: a submit that is sent again may have others."""
 
 
 class Claim(NamedTuple):
@@ -42,7 +43,10 @@ def fingerprint(call: Call) -> str:
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != _NOT_OF_THE_MEANING and value not in (None, [])}
+    meant = {name: value for name, value in options.items() if name != "idempotency_key"}
+    if headers := meant.get("headers"):
+        meant["headers"] = {name: value for name, value in headers.items() if name not in TRACE_HEADERS}
+    return {name: value for name, value in meant.items() if value is not None and value not in ([], {})}
 
 
 def _written(meaning: Sequence[object]) -> str:

@@ -17,6 +17,7 @@ from bridge.ids import Ids
 from bridge.mailbox import Mailbox
 from bridge.protocol.events import Sender
 from bridge.publisher import Publisher
+from bridge.queue_control import QueueControl
 from bridge.queues import Queues
 from bridge.redis import Redis
 from bridge.result_backend import ResultBackend
@@ -45,6 +46,7 @@ class Parts:
     mailbox: Mailbox
     events: EventReceiver
     queues: Queues
+    queue_control: QueueControl
     task_types: TaskTypes
     owner: str = ""
 
@@ -70,6 +72,7 @@ async def open_parts(settings: BridgeSettings) -> AsyncIterator[Parts]:
         backend = ResultBackend(results, settings)
         store = await stack.enter_async_context(StatusStore.open(redis, settings))
         hub = await stack.enter_async_context(Hub.open(redis, settings))
+        mailbox = Mailbox(redis, ids.new)
         yield Parts(
             sender=identity.sender,
             reply_to=identity.reply_to,
@@ -82,9 +85,10 @@ async def open_parts(settings: BridgeSettings) -> AsyncIterator[Parts]:
             hub=hub,
             feed=Feed(redis, hub, settings.prefix),
             tasks=TaskList(redis, store, settings.prefix),
-            mailbox=Mailbox(redis, ids.new),
+            mailbox=mailbox,
             events=EventReceiver(redis),
             queues=Queues(redis, settings),
+            queue_control=QueueControl(redis, store, backend, mailbox),
             task_types=TaskTypes(redis, settings, time.monotonic),
         )
 

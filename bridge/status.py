@@ -92,6 +92,9 @@ class TaskRecord:
     priority: int = 0
     tags: tuple[str, ...] = ()
     batch_id: str | None = None
+    replay_of: str | None = None
+    """The task that it runs again."""
+    owner: str = ""
     worker: str | None = None
     progress: Mapping[str, Any] | None = None
     submitted_at: int | None = None
@@ -132,6 +135,8 @@ class TaskRecord:
                 priority=_number(texts, "priority") or 0,
                 tags=tuple(json.loads(texts.get("tags", b"[]"))),
                 batch_id=_text(texts, "batch"),
+                replay_of=_text(texts, "replay_of"),
+                owner=_text(texts, "owner") or "",
                 worker=_text(texts, "worker"),
                 progress=json.loads(texts.get("progress", b"null")),
                 submitted_at=_number(texts, "submitted_at"),

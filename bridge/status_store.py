@@ -107,6 +107,11 @@ class StatusStore:
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         return TaskRecord.read(task_id, fields, last or None, life_left if life_left > 0 else None)
 
+    async def payload(self, task_id: str) -> bytes | None:
+        """The message of a task, while it is kept: until it has succeeded. It does not ask whose the task is."""
+        found: bytes | None = await self._redis.execute("HGET", self._keys.record(task_id), "payload")
+        return found
+
     async def read_after(self, task_id: str, after: int) -> Missed:
         """The updates with a seq above `after`, as of one moment.
 

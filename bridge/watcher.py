@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Self
 
+from bridge.comebacks import Comebacks
 from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
 from bridge.event_receiver import EventReceiver
 from bridge.ids import Ids
@@ -17,6 +18,7 @@ from bridge.protocol.attempts import EventSequence, Recent, ResultCounter
 from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_events
 from bridge.protocol.news import News
 from bridge.protocol.state import ENDS, Status
+from bridge.queue_control import QueueControl
 from bridge.queues import Queues
 from bridge.redis import Echo, Published, Redis
 from bridge.result_backend import ResultBackend
@@ -52,6 +54,7 @@ class Installation:
     signs: SignsOfLife
     mailbox: Mailbox
     search: Search
+    queue_control: QueueControl
 
     @classmethod
     def of(cls, redis: Redis, store: StatusStore, backend: ResultBackend, name: str) -> Self:
@@ -64,6 +67,7 @@ class Installation:
             signs=SignsOfLife(redis, store.settings, name),
             mailbox=mailbox,
             search=Search(store, Whereabouts(redis), mailbox, Queues(redis, store.settings)),
+            queue_control=QueueControl(redis, store, backend, mailbox),
         )
 
 
@@ -78,7 +82,7 @@ class Watcher:
         self._clock_ms = clock_ms
         self._settings = site.store.settings
         self._sweep = Sweep(site.store, site.backend, site.search, clock_ms)
-        self._revokes = Revokes(site.store, site.mailbox)
+        self._comebacks = Comebacks((Revokes(site.store, site.mailbox).repeat, site.queue_control.enforce))
         self._inbox = Inbox(site.store, clock_ms, self._answered)
         self._echo = Echo()
         self._results: asyncio.Queue[bytes] = asyncio.Queue(RESULTS_LIMIT)
@@ -103,7 +107,7 @@ class Watcher:
             group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
             group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
             group.create_task(self._for_ever(self._sweep_when_missed, 0), name="missed")
-            group.create_task(self._for_ever(self._revokes.repeat_when_due, 0), name="revokes")
+            group.create_task(self._for_ever(self._comebacks.repeat_when_due, 0), name="comebacks")
             group.create_task(self._for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
 
     async def sweep(self) -> int:
@@ -147,7 +151,7 @@ class Watcher:
         if message.begins:
             self._listening_since = self._clock_ms()
             self._missed.set()
-            self._revokes.missed()
+            self._comebacks.missed()
             return
         try:
             await heard(message.data)
@@ -159,7 +163,7 @@ class Watcher:
         for event in read_events(data):
             if event["type"] in WORKER_EVENTS:
                 self._signs.heard(event, at_ms)
-                self._revokes.heard(event)
+                self._comebacks.heard(event)
             else:
                 await self._take(self._sequence.feed(event, at_ms), at_ms)
 

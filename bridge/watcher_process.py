@@ -27,6 +27,7 @@ from bridge.result_backend import ResultBackend
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
 from bridge.watcher import Installation, Watcher
+from bridge.worker_survey import WorkerSurvey
 
 logger = logging.getLogger(__name__)
 Context = dict[Any, Any]
@@ -34,7 +35,7 @@ Context = dict[Any, Any]
 EVER = 1_000_000
 HEALTH_SECONDS = 5
 NAMES_AT = set(range(0, 60, 5))
-"""Seconds of each minute at which workers that appeared are asked for the names of their task types."""
+"""Seconds of each minute at which workers that appeared are asked: for the names of their task types, for queues."""
 
 
 def __getattr__(name: str) -> Any:
@@ -64,6 +65,7 @@ def watcher_settings(settings: BridgeSettings) -> type:
                 # arq's job keys do not carry the queue's name. Installations in one database would take turns.
                 cron(sweep, name=f"{queue}:sweep", second=seconds, unique=True, timeout=300),
                 cron(learn_names, name=f"{queue}:learn_names", second=NAMES_AT, unique=True, timeout=60),
+                cron(survey_workers, name=f"{queue}:survey_workers", second=NAMES_AT, unique=True, timeout=60),
                 cron(release_due, name=f"{queue}:release_due", second=set(range(60)), unique=True, timeout=60),
             ],
             "handle_signals": True,
@@ -124,6 +126,12 @@ async def learn_names(ctx: Context, *_args: Any, **_kwargs: Any) -> int:
     return await names.learn()
 
 
+async def survey_workers(ctx: Context, *_args: Any, **_kwargs: Any) -> int:
+    """Ask workers which queues they consume and how large their pools are; done by one watcher of all."""
+    survey: WorkerSurvey = ctx["survey"]
+    return await survey.ask()
+
+
 @asynccontextmanager
 async def running_watcher(settings: BridgeSettings) -> AsyncIterator[Watcher]:
     """A watcher that follows for as long as the block runs. When it cannot go on, the process is asked to end."""
@@ -157,6 +165,7 @@ async def _start(context: Context) -> None:
     if main := asyncio.current_task():  # arq's
         await stack.enter_async_context(ending_in_time(main))
     context["names"] = await stack.enter_async_context(RegisteredNames.open(context["settings"], _now_ms))
+    context["survey"] = await stack.enter_async_context(WorkerSurvey.open(context["settings"], _now_ms))
     context["watcher"] = await stack.enter_async_context(running_watcher(context["settings"]))
 
 

@@ -13,7 +13,7 @@ from app.streaming import TaskStream, begun
 
 router = APIRouter(prefix="/v1/tasks")
 LastEventId = Annotated[
-    str | None,
+    str,
     Header(alias="Last-Event-ID", pattern="^[0-9]{0,15}$", description="Set by EventSource when it returns."),
 ]
 _EXAMPLE = """retry: 2000
@@ -49,12 +49,13 @@ data: {"task_id":"c2a9…","seq":5,"status":"succeeded","attempt":1,"result":{"r
     summary="Follow a task by server-sent events",
 )
 async def follow_task(
-    request: Request, task_id: TaskId, edge: TheEdge, after: After = 0, last_event_id: LastEventId = None
+    request: Request, task_id: TaskId, edge: TheEdge, after: After = 0, last_event_id: LastEventId = ""
 ) -> Response:
     """Every update of the task as it happens, first those that were missed.
 
     - `event` is a status (`submitted`, `scheduled`, `received`, `running`, `retrying`, and the ends `succeeded`,
-      `failed`, `cancelled`, `expired`, `rejected`, `lost`), or `progress`, `reset` or `closing`.
+      `failed`, `cancelled`, `expired`, `rejected`, `lost`), or what the task says (`progress`, `output`, `log`), or
+      `reset` or `closing`.
     - `id` is the update's number: every number once, rising, without a gap, whatever dies in between.
     - A client that returns with `Last-Event-ID`, to any replica, gets exactly what it missed. `?after=` is the same for
       a client that cannot set headers; the header counts where both are given.

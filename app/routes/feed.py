@@ -20,7 +20,7 @@ _CURSOR = r"^[0-9]{1,15}-[0-9]{1,15}$"
 Names = Annotated[list[str], Query(default_factory=list, max_length=MAX_NAMES)]
 Cursor = Annotated[str | None, Query(pattern=_CURSOR, description="Only what came after this place in the feed.")]
 LastCursor = Annotated[
-    str | None, Header(alias="Last-Event-ID", pattern=_CURSOR, description="Set by EventSource when it returns.")
+    str, Header(alias="Last-Event-ID", pattern=f"^$|{_CURSOR}", description="Set by EventSource when it returns.")
 ]
 _EXAMPLE = """retry: 2000
 
@@ -72,7 +72,7 @@ async def follow_many(
     edge: TheEdge,
     selection: Annotated[Selection, Depends(_selection)],
     after: Cursor = None,
-    last_event_id: LastCursor = None,
+    last_event_id: LastCursor = "",
 ) -> Response:
     """The updates of all tasks that fit: of each parameter that is given, a task must have one of the values.
     Without any it is every task.

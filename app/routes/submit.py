@@ -15,7 +15,7 @@ from bridge.errors import InvalidMessage
 
 direct = APIRouter(route_class=DirectRoute)
 router = APIRouter(route_class=StrictJsonRoute)
-_ERRORS = documented(413, 422, 503)
+_ERRORS = documented(409, 413, 422, 503)
 
 
 @direct.post(
@@ -49,7 +49,7 @@ async def submit(request: Request) -> Response:
     "/v1/tasks",
     status_code=202,
     response_model=TaskResource,
-    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(409), **_ERRORS},
+    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **_ERRORS},
     tags=["submit"],
     summary="Submit a task by its name",
     openapi_extra={"parameters": PARAMETERS},
@@ -64,8 +64,7 @@ async def submit_task(request: Request, body: TaskRequest, edge: TheEdge) -> Res
     with its stream.
     """
     key = idempotency_key(request)
-    handle = await edge.client.submit(
-        body.task, body.args, body.kwargs, **body.options.to_bridge(), idempotency_key=key
-    )
+    options = body.options.to_bridge() | ({"idempotency_key": key} if key else {})
+    handle = await edge.client.submit(body.task, body.args, body.kwargs, **options)
     record = accepted(handle.task_id, body, edge.settings.default_queue)
     return await answer(record, request, edge, replayed=handle.replayed)

@@ -123,7 +123,7 @@ async def read_task_type(name: Name, client: TheClient, if_none_match: IfNoneMat
     "/{name}/tasks",
     status_code=202,
     response_model=TaskResource,
-    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(413, 422, 503)},
+    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(409, 413, 422, 503)},
     summary="Submit a task of a type",
     openapi_extra={"parameters": PARAMETERS},
 )
@@ -140,9 +140,10 @@ async def submit_of_type(name: Name, request: Request, payload: Payload, edge: T
         raise ProblemRaised(payload_invalid(wrong))
     key = idempotency_key(request)
     options = TaskOptions.model_construct(queue=known.queue)
+    given = options.to_bridge() | ({"idempotency_key": key} if key else {})
     submit = TaskRequest.model_construct(task=name, args=[], kwargs=payload, options=options)
     try:
-        handle = await edge.client.submit(name, (), payload, **options.to_bridge(), idempotency_key=key)
+        handle = await edge.client.submit(name, (), payload, **given)
     except InvalidMessage as error:
         pointer = error.pointer.removeprefix("/kwargs")
         raise ProblemRaised(payload_invalid([{"pointer": pointer, "detail": error.reason, "in": "body"}])) from error

@@ -175,6 +175,20 @@ class Keys:
         return self.prefix + "scheduled"
 
     @property
+    def paused(self) -> str:
+        """Set: queues that take no tasks and that workers take none from, by the key of their first list."""
+        return self.prefix + "paused"
+
+    def paused_workers(self, queue: str) -> str:
+        """Set: the workers that are to take tasks from a paused queue again when it is resumed."""
+        return f"{self.paused}:{queue}"
+
+    @property
+    def survey(self) -> str:
+        """String: what workers told of themselves when they were asked."""
+        return self.prefix + "survey"
+
+    @property
     def planned(self) -> str:
         """Sorted set: steps of workflows that no worker has begun with, by the time they were planned."""
         return self.prefix + "planned"

@@ -9,7 +9,7 @@
 --         of further fields of the record and their values, and these: first of all its owner, if it has one
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
---         held back for others; or the id of the task that made the same claim before it.
+--         held back for others, -6 its queue is paused; or the id of the task that made the same claim before it.
 --         The message of task-sent is published when all are 1.
 --
 -- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
@@ -20,9 +20,10 @@ local live, open, scheduled, queues, index, owners = unpack(KEYS, 1, 6)
 local prefix, now, ttl, live_limit, deepest, lists, sent_channel, sent = unpack(ARGV, 1, 8)
 local together, claim_ttl, claim_count = unpack(ARGV, 9, 11)
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
+local PAUSED = -6
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known, claims = {}, {}, {}
+local depths, known, claims, paused = {}, {}, {}, {}
 local pushed, opened, indexed, owned = {}, {}, {}, {} -- written together at the end: half as much work as one by one
 local first_task = 12 + 3 * claim_count
 
@@ -46,6 +47,11 @@ local function depth_of(queue)
     depths[queue] = depth
   end
   return depths[queue]
+end
+
+local function is_paused(queue)
+  if paused[queue] == nil then paused[queue] = call('SISMEMBER', prefix .. 'paused', list_of(queue, 1)) == 1 end
+  return paused[queue]
 end
 
 local function tell(record, id, seq, update)
@@ -115,6 +121,7 @@ local function objection(which, id, nonce, queue)
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
   end
+  if is_paused(queue) then return PAUSED end
   local depth = depth_of(queue)
   if not depth then return NO_LIST end
   return depth >= deepest and SATURATED or nil

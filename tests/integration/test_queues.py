@@ -1,5 +1,7 @@
 """Queues, workers and watchers as they stand in Redis."""
 
+import json
+
 import pytest
 
 from bridge.errors import UnreadableBytes
@@ -9,6 +11,7 @@ from bridge.queues import Queues
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.signs_of_life import FORGET_WATCHER_MS, FORGET_WORKER_MS, SignsOfLife
+from bridge.status_store import StatusStore
 from tests.celery_says import WORKER, heartbeat
 from tests.integration.submissions import TOMORROW, Clock, submission
 
@@ -23,11 +26,11 @@ def signs(redis: Redis, settings: BridgeSettings) -> SignsOfLife:
     return SignsOfLife(redis, settings, "watcher-1")
 
 
-async def test_a_queue_is_as_deep_as_its_four_lists(publisher: Publisher, queues: Queues) -> None:
+async def test_a_queue_is_as_deep_as_its_four_lists(publisher: Publisher, queues: Queues, clock: Clock) -> None:
     for number, priority in enumerate((0, 2, 5, 9)):
         await publisher.publish(submission(f"a{number}", queue="mail", priority=priority))
 
-    depths = {depth.name: depth for depth in (await queues.backlog()).queues}
+    depths = {depth.name: depth for depth in (await queues.backlog(clock.ms)).queues}
 
     assert depths.keys() == {"celery", "mail"}
     assert depths["mail"].ready == 4
@@ -36,15 +39,85 @@ async def test_a_queue_is_as_deep_as_its_four_lists(publisher: Publisher, queues
 
 
 async def test_the_backlog_tells_what_is_held_and_what_is_with_workers(
-    publisher: Publisher, queues: Queues, redis: Redis
+    publisher: Publisher, queues: Queues, redis: Redis, clock: Clock
 ) -> None:
     await publisher.publish(submission("a1", eta=TOMORROW))
+    await publisher.publish(submission("a2", queue="mail", eta=TOMORROW))
+    await publisher.publish(submission("a3"))
+    taken = {"1": ["celery"], "2": ["mail"], "3": ["mail"], "4": ['odd "name"'], "5": []}
+    for tag, (*routing_key,) in taken.items():
+        await redis.execute("HSET", "unacked", tag, json.dumps([{"body": "x" * 2_000}, "", *routing_key]))
+
+    backlog = await queues.backlog(clock.ms)
+
+    assert (backlog.scheduled, backlog.unacked, backlog.open, backlog.is_exact) == (2, 5, 3, True)
+    assert {queue.name: (queue.scheduled, queue.unacked) for queue in backlog.queues} == {
+        "celery": (1, 1),
+        "mail": (1, 2),
+    }
+
+
+async def test_counts_by_queue_are_said_to_be_short_when_there_is_too_much_to_look_at(
+    queues: Queues, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.queues.LOOKED_AT", 2_000)
+    value = json.dumps([{}, "", "celery"])
+    pairs = [part for tag in range(3_000) for part in (f"t{tag}", value)]
+    await redis.execute("HSET", "unacked", *pairs)
+    backlog = await queues.backlog(clock.ms)
+    assert (backlog.unacked, backlog.is_exact) == (3_000, False)
+    assert 2_000 <= backlog.queues[0].unacked < 3_000
+
+
+async def test_the_task_that_waits_longest_tells_since_when(
+    publisher: Publisher, queues: Queues, redis: Redis, clock: Clock
+) -> None:
+    assert (await queues.backlog(clock.ms)).queues[0].oldest_since is None
+    first = clock.ms
+    await publisher.publish(submission("a1", priority=9))
+    clock.now += 10
     await publisher.publish(submission("a2"))
-    await redis.execute("HSET", "unacked", "tag", "message")
+    assert (await queues.backlog(clock.ms)).queues[0].oldest_since == first
+    await redis.execute("RPOP", "celery\x06\x169")
+    assert (await queues.backlog(clock.ms)).queues[0].oldest_since == first + 10_000
 
-    backlog = await queues.backlog()
 
-    assert (backlog.scheduled, backlog.unacked, backlog.open) == (1, 1, 2)
+async def test_a_task_that_was_put_off_waits_since_it_was_to_run(
+    publisher: Publisher, queues: Queues, store: StatusStore, clock: Clock
+) -> None:
+    await publisher.publish(submission("a1", eta=TOMORROW))
+    clock.now = TOMORROW.timestamp() + 5
+    await store.release_due(clock.ms)
+    assert (await queues.backlog(clock.ms)).queues[0].oldest_since == clock.ms - 5_000
+
+
+@pytest.mark.parametrize("message", ["", "no message", "[]", '{"headers": []}', '{"headers": {"id": 7}}'])
+async def test_a_message_of_somebody_else_tells_nothing(
+    queues: Queues, redis: Redis, clock: Clock, message: str
+) -> None:
+    await redis.execute("LPUSH", "celery", message)
+    (queue,) = (await queues.backlog(clock.ms)).queues
+    assert (queue.ready, queue.oldest_since) == (1, None)
+
+
+async def test_a_queue_has_the_workers_that_told_and_are_online(
+    queues: Queues, signs: SignsOfLife, redis: Redis, clock: Clock
+) -> None:
+    signs.heard(heartbeat(), clock.ms)
+    await signs.give(clock.ms, lag_ms=0)
+    told = {WORKER: {"queues": ["mail"], "pool_size": 4}, "gone": {"queues": ["mail", "old"]}}
+    await redis.execute("SET", "petiole:survey", json.dumps(told))
+
+    (worker,) = await queues.workers(clock.ms)
+    assert (worker.pool_size, worker.queues) == (4, ["mail"])
+    assert {queue.name: list(queue.consumers) for queue in (await queues.backlog(clock.ms)).queues} == {
+        "celery": [],
+        "mail": [WORKER],
+    }
+    assert await queues.is_known("mail", clock.ms)
+    assert not await queues.is_known("old", clock.ms)
+    later = clock.ms + 60_000
+    assert [queue.name for queue in (await queues.backlog(later)).queues] == ["celery"]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_arq_is_told_to_speak_json_and_to_wait_for_redis(settings: BridgeSetting
     assert arq.queue_name.startswith(settings.prefix)
     assert arq.redis_settings.retry_on_timeout
     names = {job.name for job in arq.cron_jobs}
-    assert names == {f"petiole:arq:{job}" for job in ("sweep", "release_due", "learn_names")}
+    assert names == {f"petiole:arq:{job}" for job in ("sweep", "release_due", "learn_names", "survey_workers")}
 
 
 def test_installations_in_one_database_do_not_take_each_others_turns(settings: BridgeSettings) -> None:

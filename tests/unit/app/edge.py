@@ -11,17 +11,20 @@ from fastapi import FastAPI
 
 from app.deps import Edge, Streams
 from app.settings import Settings
-from bridge import Cancelled, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
+from bridge import Call, Cancelled, Canvas, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
 from bridge.call import Asked, call_of
-from bridge.errors import TaskNotFound
+from bridge.errors import HeldBack, PetioleError, TaskNotFound
 from bridge.feed import BEGINNING, Feed
 from bridge.follower import Follower
 from bridge.hub import DEFAULT_BUFFER
+from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.result import TaskMeta
 from bridge.protocol.state import Status
+from bridge.queues import Backlog
 from bridge.status_store import Missed
 from bridge.subscriber import Subscriber
+from tests.unit.app.told_control import ToldQueues, ToldReplays, ToldTasks
 from tests.unit.bridge.updates import TASK_ID
 
 MAX_BODY = 16_384
@@ -77,6 +80,11 @@ class ToldClient(TaskClient):
         self.feed = ToldFeed()
         self.told: dict[str, Any] = {"record": record(), "result": None, "fails": None, **told}
         self.updates = history or ToldHistory()
+        self.batches: list[tuple[str | None, list[Call]]] = []
+        self.workflows: list[tuple[Canvas, str]] = []
+        self.replays = self.told_replays = ToldReplays(self.told)
+        self.queues = self.told_queues = ToldQueues(self.told)
+        self.tasks = self.told_tasks = ToldTasks(self.told)
         self.submitted: list[tuple[str, list[Any], dict[str, Any], SubmitOptions]] = []
         self.cancelled: list[dict[str, Any]] = []
         self.subscribers: list[Subscriber] = []
@@ -101,7 +109,7 @@ class ToldClient(TaskClient):
         """Keep it."""
         self._answer("submit")
         self.submitted.append((task, list(args or ()), dict(kwargs or {}), options))
-        return TaskHandle(self, options.get("task_id") or TASK_ID)
+        return TaskHandle(self, options.get("task_id") or TASK_ID, replayed=bool(self.told.get("replayed")))
 
     async def submit_many(
         self,
@@ -111,10 +119,26 @@ class ToldClient(TaskClient):
         batch: str | None = None,
         atomic: bool = False,
     ) -> list[Any]:
-        """Keep each of those that are at hand."""
-        assert isinstance(calls, Iterable)
-        told = [call_of(asked) for asked in calls]
-        return [await self.submit(one.task, one.args, one.kwargs, **one.options) for one in told]
+        """Keep them; the outcomes are ids that tell the order, and the errors that came."""
+        self._answer("submit_many")
+        asked = [one async for one in calls] if isinstance(calls, AsyncIterable) else list(calls)
+        self.batches.append((batch, [call_of(one) for one in asked if not isinstance(one, PetioleError)]))
+        held = atomic and any(isinstance(one, PetioleError) for one in asked)
+        return [
+            one if isinstance(one, PetioleError) else HeldBack(f"a{at}") if held else TaskHandle(self, f"a{at}")
+            for at, one in enumerate(asked)
+        ]
+
+    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
+        """Keep it; the result is what it was told, or one task."""
+        self._answer("workflow")
+        self.workflows.append((canvas, batch))
+        return self.told.get("workflow") or ResultNode(id=TASK_ID, task="any")
+
+    async def backlog(self) -> Backlog:
+        """The backlog it was told."""
+        found: Backlog = self._answer("backlog")
+        return found
 
     async def task_types(self) -> Catalog:
         """The catalog it was told, an empty one by default."""

@@ -15,7 +15,7 @@ from tests.unit.app.edge import ToldClient, requests_to
 from tests.unit.app.entering import ToldKeys, ToldRates, guarded_edge, shown
 from tests.unit.bridge.updates import TASK_ID
 
-PARAMETERS = {"task_id": TASK_ID, "name": "reports.render"}
+PARAMETERS = {"queue": "mail", "task_id": TASK_ID, "name": "reports.render"}
 
 
 def routes(app: FastAPI) -> list[Route]:

@@ -36,6 +36,7 @@ def test_a_task_has_every_field_at_every_stage() -> None:
         "priority": 0,
         "tags": [],
         "batch_id": None,
+        "replay_of": None,
         "progress": None,
         "submitted_at": "2026-01-31T12:00:00.000Z",
         "received_at": None,

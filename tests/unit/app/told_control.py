@@ -1,0 +1,71 @@
+"""What replays, queues and lists answer to the edge: what a test tells them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridge import Call, TaskRecord
+from bridge.errors import PetioleError
+from bridge.queue_control import MOST_PURGED, Purged, QueueControl
+from bridge.replays import UNCHANGED, Replays
+from bridge.task_list import PAGE, START, Cursor, TaskFilter, TaskList, TaskPage
+
+
+class ToldReplays(Replays):
+    """Keeps what is replayed, as ``again`` or as what it is told."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
+        self.asked: list[tuple[str, Call]] = []
+
+    async def replay(self, task_id: str, changes: Call = UNCHANGED) -> str:
+        """Keep it."""
+        if self._told["fails"]:
+            raise self._told["fails"]
+        self.asked.append((task_id, changes))
+        return "again"
+
+    async def replay_many(self, records: Sequence[TaskRecord]) -> list[str | PetioleError]:
+        """Keep them; the outcomes are those it was told."""
+        self.asked += [(one.task_id, UNCHANGED) for one in records]
+        return list(self._told["replayed_as"])
+
+
+class ToldQueues(QueueControl):
+    """Keeps what is asked of queues."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
+        self.asked: list[tuple[str, str]] = []
+
+    def _ask(self, what: str, queue: str) -> None:
+        if self._told["fails"]:
+            raise self._told["fails"]
+        self.asked.append((what, queue))
+
+    async def pause(self, queue: str) -> None:
+        """Keep it."""
+        self._ask("pause", queue)
+
+    async def resume(self, queue: str) -> None:
+        """Keep it."""
+        self._ask("resume", queue)
+
+    async def purge(self, queue: str, *, limit: int = MOST_PURGED) -> Purged:
+        """Keep it."""
+        self._ask("purge", queue)
+        return Purged(purged=3, ready=1)
+
+
+class ToldTasks(TaskList):
+    """Gives the page it was told, and keeps what was asked for."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
+        self.asked: list[tuple[TaskFilter, Cursor, int]] = []
+
+    async def page(self, which: TaskFilter, after: Cursor = START, *, limit: int = PAGE) -> TaskPage:
+        """See `TaskList.page`."""
+        if self._told["fails"]:
+            raise self._told["fails"]
+        self.asked.append((which, after, limit))
+        return self._told.get("page") or TaskPage()
