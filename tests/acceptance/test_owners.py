@@ -1,0 +1,258 @@
+"""Nothing of another owner exists: tried at every operation of the OpenAPI document, so that none can be forgotten.
+
+Each is asked twice by acme: with the names of what umbrella has, and with names that nobody has. Both answers must be
+the same. Who adds a parameter that names something of an owner adds it to `Names`.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from app.access import needed
+from bridge.api_keys import Scope
+from tests.acceptance.api import Api, Document
+from tests.acceptance.installation import Installation
+from tests.acceptance.test_keys import KEYS, petiole, shown
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+Key = Mapping[str, str]
+VARIABLE = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # an id that was made for this answer
+    r"|\d{4}-\d\d-\d\dT[0-9:.]+Z|\d{13}-\d+|(?<=\"token\":\")[^\"]+"
+)
+OF_THE_CLIENT = {"options"}
+"""What is not looked into: a `task_id` that a client gives itself is one for all owners, as workers know no owners."""
+UNSAID = {"Last-Event-ID", "if-none-match", "after", "wait", "limit", "status", "name", "atomic"}
+"""Parameters that name nothing of an owner: places, numbers, and what is the same for all."""
+TIMES = {"submitted_from", "submitted_before"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What something is called by, wherever an operation asks for it."""
+
+    task: str
+    batch: str
+    tag: str
+    queue: str
+    type: str
+    cursor: str
+    key: str
+
+    def of(self, parameter: str) -> str:
+        """The name for a parameter."""
+        known = {**vars(self), "task_id": self.task, "tags": self.tag, "Idempotency-Key": self.key}
+        assert parameter in known, f"Names does not know what {parameter} asks for"
+        return str(known[parameter])
+
+    def blank(self, text: str) -> str:
+        """A text without them."""
+        for name in vars(self).values():
+            text = text.replace(name, "NAME")
+        return VARIABLE.sub("VARIABLE", text)
+
+
+NOBODYS = Names(
+    task="11111111-1111-4111-8111-111111111111",
+    batch="22222222-2222-4222-8222-222222222222",
+    tag="tag of nobody",
+    queue="queue.of.nobody",
+    type="types.of_nobody",
+    cursor="MTc2OTg2MDgwMDAwMC4xMTExMTExMS0xMTExLTQxMTEtODExMS0xMTExMTExMTExMTE",
+    key="key-of-nobody",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One method of one path, as the document describes it."""
+
+    method: str
+    path: str
+    says: Document
+    document: Document = field(repr=False)
+
+    def ask(self, names: Names | None) -> dict[str, Any]:
+        """A request with these names in every place that has one; with None only where one must be."""
+        told: dict[str, Any] = {"headers": {"Accept": "application/json"}, "params": {}}
+        path = self.path
+        for parameter in self.says.get("parameters", []):
+            name, place = parameter["name"], parameter["in"]
+            if place == "path":
+                path = path.replace(f"{{{name}}}", (names or NOBODYS).of(name) if name != "name" else "tasks.add")
+            elif names and name not in UNSAID | TIMES:
+                told["headers" if place == "header" else "params"][name] = names.of(name)
+        content = self.says.get("requestBody", {}).get("content", {})
+        if content:
+            told["json"] = self._body(content["application/json"], names)
+        return {**told, "method": self.method, "url": path}
+
+    def _body(self, content: Document, names: Names | None) -> Any:
+        schema = self._resolved(content["schema"])
+        body = dict(next(iter([*schema.get("examples", []), content.get("example", {})])))
+        return {**body, **self._named(schema, names)}
+
+    def _named(self, schema: Document, names: Names | None) -> Document:
+        """The members of an object that name something, or must be there."""
+        found: Document = {}
+        for name, said in schema.get("properties", {}).items():
+            inner = self._resolved(said)
+            if name in OF_THE_CLIENT:
+                continue
+            if "properties" in inner:
+                found[name] = self._named(inner, names)
+            elif names and inner.get("type") == "array" and name in {"task", "batch", "tag", "tags", "queue", "type"}:
+                found[name] = [names.of(name)]
+            elif names and name in {"task_id", "batch", "queue", "type", "cursor"}:  # a single `task` is one to run
+                found[name] = names.of(name)
+        return found
+
+    def _resolved(self, schema: Document) -> Document:
+        for part in schema.get("anyOf", [schema]):
+            if "$ref" in part:
+                found: Document = self.document["components"]["schemas"][part["$ref"].rpartition("/")[2]]
+                return found
+        return schema
+
+
+def operations(document: Document) -> Iterator[Operation]:
+    for path, methods in document["paths"].items():
+        for method, says in methods.items():
+            yield Operation(method=method, path=path, says=says, document=document)
+
+
+def told(answer: httpx.Response, names: Names) -> tuple[int, str, dict[str, str]]:
+    """What can be compared of an answer."""
+    kept = {name: names.blank(answer.headers.get(name, "")) for name in ("location", "link", "idempotency-replayed")}
+    return answer.status_code, names.blank(answer.text), kept
+
+
+async def made(own: Installation, owner: str) -> Key:
+    code, stdout, stderr = await petiole(own, "keys", "create", "--owner", owner, "--json")
+    assert code == 0, stderr
+    return shown(json.loads(stdout))
+
+
+async def _submitted(api: Api, key: Key, names: Names, **options: Any) -> str:
+    body = {"task": names.type, "args": ["secret"], "options": {"queue": names.queue, "tags": [names.tag], **options}}
+    answer = await api.http.post("/v1/tasks", json=body, headers={**key, "Idempotency-Key": names.key})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["task_id"])
+
+
+async def have(api: Api, key: Key) -> Names:
+    """Tasks of an owner: one that waits, one that is held, one that is cancelled; what the first is called by."""
+    given = {"tag": "tag of umbrella", "queue": "queue.of.umbrella", "type": "types.of_umbrella"}
+    names = Names(**given, key="key-of-umbrella", task="", batch="", cursor="")
+    task = await _submitted(api, key, names)
+    item = {"task": names.type, "options": {"queue": names.queue, "tags": [names.tag]}}
+    late = {"task": names.type, "options": {"queue": names.queue, "tags": [names.tag], "countdown": 3_600}}
+    batch = (await api.http.post("/v1/batches", json={"items": [item, late]}, headers=key)).json()
+    ended = batch["items"][0]["task_id"]
+    assert (await api.http.post(f"/v1/tasks/{ended}/cancel", json={}, headers=key)).status_code == 202
+    page = (await api.http.get("/v1/tasks", params={"limit": 1}, headers=key)).json()
+    cursor = httpx.URL(page["next"]).params["cursor"]
+    return Names(**{**vars(names), "task": task, "batch": batch["batch_id"], "cursor": cursor})
+
+
+async def everything_of(api: Api, key: Key) -> list[Any]:
+    """All that an owner can see of their own."""
+    tasks = (await api.http.get("/v1/tasks", headers=key)).json()["tasks"]
+    histories = [(await api.http.get(task["links"]["history"], headers=key)).json() for task in tasks]
+    return [[{**task, "expires_at": None} for task in tasks], histories]
+
+
+@asynccontextmanager
+async def two_owners(own: Installation) -> AsyncIterator[tuple[Api, Key, Key]]:
+    async with own.api(**KEYS) as api:
+        yield api, await made(own, "acme"), await made(own, "umbrella")
+
+
+async def test_no_operation_tells_anything_of_another_owner(own: Installation) -> None:
+    async with two_owners(own) as (api, acme, umbrella):
+        theirs = await have(api, umbrella)
+        before = await everything_of(api, umbrella)
+        secrets = {theirs.batch, theirs.queue, theirs.type, *(task["task_id"] for task in before[0])}
+        document = (await api.http.get("/openapi.json")).json()
+        asked = 0
+        for operation in operations(document):
+            if "security" not in operation.says:
+                continue
+            answers = []
+            for names in (theirs, NOBODYS):
+                request = operation.ask(names)
+                request["headers"] |= acme
+                answers.append(told(await api.http.request(**request), names))
+            assert answers[0] == answers[1], operation
+            _is_of_use(operation, answers[0])
+            request = operation.ask(None)
+            request["headers"] |= acme
+            answer = await api.http.request(**request)
+            assert not [name for name in secrets if name in answer.text], operation
+            asked += 1
+            used = await own.redis.execute("KEYS", "petiole:idempotency:acme:*")
+            await own.redis.execute("DEL", "none", *used)
+        assert asked > 15
+        assert await everything_of(api, umbrella) == before
+        assert await own.redis.execute("LLEN", theirs.queue) == 1
+
+
+def _is_of_use(operation: Operation, answer: tuple[int, str, Mapping[str, str]]) -> None:
+    """Two refusals would be the same for another reason."""
+    status = answer[0]
+    if needed(operation.method.upper(), operation.path) is Scope.ADMIN:
+        assert status == 403, operation
+    elif "{task_id}" in operation.path or "{name}" in operation.path:
+        assert status in {404, 422}, (operation, answer)
+    else:
+        assert status in {200, 201, 202}, (operation, answer)
+
+
+async def test_what_acme_cannot_see_umbrella_can(own: Installation) -> None:
+    async with two_owners(own) as (api, acme, umbrella):
+        theirs = await have(api, umbrella)
+        for path in ("", "/history", "/result", "/events?after=0"):
+            url = f"/v1/tasks/{theirs.task}{path}"
+            told_json = {"Accept": "application/json"}
+            assert (await api.http.get(url, headers={**umbrella, **told_json})).status_code in {200, 202}, path
+            assert (await api.http.get(url, headers={**acme, **told_json})).status_code == 404, path
+        asked: list[tuple[dict[str, str], int]] = [({}, 3), ({"batch": theirs.batch}, 2), ({"tag": theirs.tag}, 3)]
+        for params, count in asked:
+            listed = await api.http.get("/v1/tasks", params=params, headers=umbrella)
+            assert len(listed.json()["tasks"]) == count, params
+        options = {"queue": theirs.queue, "tags": [theirs.tag]}
+        again = {"task": theirs.type, "args": ["secret"], "options": options}
+        with_key = {"Idempotency-Key": theirs.key}
+        replayed = await api.http.post("/v1/tasks", json=again, headers={**umbrella, **with_key})
+        assert (replayed.json()["task_id"], replayed.headers["idempotency-replayed"]) == (theirs.task, "true")
+        fresh = await api.http.post("/v1/tasks", json=again, headers={**acme, **with_key})
+        assert fresh.json()["task_id"] != theirs.task
+
+
+async def test_a_stream_token_reaches_no_further_than_the_key_that_made_it(own: Installation) -> None:
+    async with two_owners(own) as (api, acme, umbrella):
+        theirs = await have(api, umbrella)
+        selections: list[dict[str, list[str]]] = [{"task": [theirs.task]}, {"batch": [theirs.batch]}, {}]
+        for filters in selections:
+            for key, status in ((acme, 404), (umbrella, 200)):
+                token = (await api.http.post("/v1/stream-tokens", json=filters, headers=key)).json()["token"]
+                params = {"token": token}
+                async with api.http.stream("GET", f"/v1/tasks/{theirs.task}/events", params=params) as stream:
+                    assert stream.status_code == (404 if "batch" in filters else status), filters
+
+
+async def test_a_stream_taken_up_at_a_place_of_another_owner_has_nothing_of_theirs(own: Installation) -> None:
+    async with two_owners(own) as (api, acme, umbrella):
+        theirs = await have(api, umbrella)
+        mine = await _submitted(api, acme, NOBODYS)
+        headers = {**acme, "Accept": "application/json", "Last-Event-ID": "0-0"}
+        updates = (await api.http.get("/v1/events", headers=headers)).json()["updates"]
+        assert {update["task_id"] for update in updates} == {mine}
+        other = {**headers, **umbrella}
+        assert theirs.task in (await api.http.get("/v1/events", headers=other)).text
