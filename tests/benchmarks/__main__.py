@@ -10,7 +10,7 @@ import sys
 
 from tests.benchmarks.services import open_bench
 
-NAMES = ("http_submit", "client_submit", "result_latency", "memory", "streams")
+NAMES = ("http_submit", "client_submit", "batch_submit", "result_latency", "memory", "streams", "list_tasks")
 
 
 async def measure(name: str) -> bool:

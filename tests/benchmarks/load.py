@@ -38,7 +38,7 @@ class RequestLoop(asyncio.Protocol):
         """Count a complete answer, and send the next request."""
         self._answer += data
         head, end, body = self._answer.partition(HEAD_END)
-        if not end or len(body) < _length(head):
+        if not end or len(body) < length(head):
             return
         if self._answer.startswith(b"HTTP/1.1 2"):
             self._tally.good += 1
@@ -49,14 +49,15 @@ class RequestLoop(asyncio.Protocol):
             self._transport.write(self._request)
 
 
-def _length(head: bytes) -> int:
+def length(head: bytes) -> int:
+    """How long the body is that follows a head."""
     found = _LENGTH.search(head)
     return int(found[1]) if found else 0
 
 
-def post(path: str, body: bytes) -> bytes:
-    """A POST of JSON."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+def post(path: str, body: bytes, media_type: str = "application/json") -> bytes:
+    """A POST."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}"
     return head.encode() + HEAD_END + body
 
 

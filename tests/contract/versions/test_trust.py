@@ -21,6 +21,7 @@ CASES, MANY_CASES = 60, 1_500
 """For each pool; the second with ``--all``."""
 DEADLINE = 60
 A_WHILE = timedelta(minutes=1)
+RETRYING = ("golden.retries", "golden.gives_up")
 PLACES = ("/task", "/args", "/kwargs", "/options/")
 DISTRESS = ("CRITICAL", "Connection to broker lost", "Unrecoverable error", "Refusing to deserialize")
 
@@ -77,7 +78,12 @@ def _waits(options: dict[str, Any]) -> bool:
 
 
 def _is_told(call: Call, version: str, pool: str) -> bool:
-    """Whether anybody can know of its end: a task that forgets its result is known by its events alone."""
+    """Whether anybody can know of its end: a task that forgets its result is known by its events alone.
+
+    Where threads get into each other's way, RETRY may also be stored over what has become of the next attempt.
+    """
+    if loses_events(version, pool) and call.task in RETRYING:
+        return False
     forgets = call.task == "golden.forgets" or call.options.get("ignore_result")
     return not forgets or (call.options.get("record") is not False and not loses_events(version, pool))
 
