@@ -1,8 +1,7 @@
 """The items of a batch: read one by one, as the body comes in."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from app.body import read_bytes_as
 from app.errors import Problem, ProblemRaised, invalid_request, payload_too_large
 from app.schemas import TaskRequest
+from app.submit_headers import with_trace
 from bridge import Call, SubmitOptions
 from bridge.errors import PetioleError
 
@@ -54,12 +54,13 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReader:
-    """Reads items. `tags` are added to each; with `key` each is idempotent, by the key and its place."""
+    """Reads items. `tags` and `trace` go to each; with `key` each is idempotent, by the key and its place."""
 
     most: int
     most_bytes: int
     tags: Sequence[str] = ()
     key: str | None = None
+    trace: Mapping[str, str] = field(default_factory=dict)
 
     def of_values(self, values: Iterable[object]) -> Iterator[Item]:
         """Those of a JSON array."""
@@ -104,12 +105,12 @@ class ItemReader:
             return Refused(invalid_request(error))
 
     def _call(self, index: int, asked: TaskRequest) -> Call:
-        options = cast("SubmitOptions", asked.options.to_bridge() if asked.options.model_fields_set else {})
+        options: SubmitOptions = asked.options.to_bridge() if asked.options.model_fields_set else {}
         if self.tags:
             options["tags"] = [*asked.options.tags, *self.tags]
         if self.key:
             options["idempotency_key"] = f"{self.key} {index}"  # no key of a client has a space
-        return Call(asked.task, asked.args, asked.kwargs, options)
+        return Call(asked.task, asked.args, asked.kwargs, with_trace(options, self.trace))
 
 
 def too_many(most: int) -> Problem:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import quote
 
 from pydantic import (
@@ -20,7 +20,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from bridge import TaskRecord
+from bridge import SubmitOptions, TaskRecord
 from bridge.protocol.clock import iso
 from bridge.protocol.state import Status
 
@@ -89,9 +89,9 @@ class TaskOptions(_Request):
     headers: dict[str, Any] | None = Field(None, description="Headers of the message, for the task to read.")
     stamps: dict[str, Any] | None = Field(None, description="Headers that stay with it, also when it is retried.")
 
-    def to_bridge(self) -> dict[str, Any]:
+    def to_bridge(self) -> SubmitOptions:
         """The keyword arguments of the bridge's `submit`, which have the same names."""
-        return dict(self)
+        return cast("SubmitOptions", dict(self))
 
 
 _NO_OPTIONS = TaskOptions()

@@ -1,17 +1,19 @@
 """Workflows as JSON: tasks, and chains, groups and chords of them, nested at will."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from app.schemas import TaskOptions
-from bridge import Canvas, chain, chord, group, signature
+from app.submit_headers import with_trace
+from bridge import Canvas, SubmitOptions, chain, chord, group, signature
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.check import MAX_NESTING, check_canvas
 
+NO_TRACE: Mapping[str, str] = {}
 MAX_TASKS = 10_000
 MAX_DEPTH = MAX_NESTING
 _KINDS = ("task", "chain", "group", "chord")
@@ -82,13 +84,13 @@ class Workflow(RootModel[Any]):
         return {**SCHEMA, "title": "Workflow", "examples": [EXAMPLE]}
 
 
-def read_workflow(value: object) -> Canvas:
-    """The canvas that JSON describes.
+def read_workflow(value: object, trace: Mapping[str, str] = NO_TRACE) -> Canvas:
+    """The canvas that JSON describes, with a `trace` in the headers of each task.
 
     Raises:
         InvalidMessage: it describes none; the pointer leads to the place.
     """
-    canvas = _Reader().node(value, "", 0)
+    canvas = _Reader(trace).node(value, "", 0)
     try:
         check_canvas(canvas)  # each task was looked at already; now the whole
     except InvalidMessage as error:
@@ -99,7 +101,8 @@ def read_workflow(value: object) -> Canvas:
 class _Reader:
     """Reads one workflow, and counts its tasks."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Mapping[str, str]) -> None:
+        self._trace = trace
         self._tasks = 0
         self._task_ids: set[str] = set()
 
@@ -134,7 +137,7 @@ class _Reader:
             raise InvalidMessage(f"{pointer}/options/task_id", "is the id of another task of this workflow")
         if task_id is not None:
             self._task_ids.add(task_id)
-        return _checked(made.set(**options), pointer)
+        return _checked(made.set(**with_trace(options, self._trace)), pointer)
 
     def _chain(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
         return chain(*self._some(node["chain"], f"{pointer}/chain", depth))
@@ -187,10 +190,11 @@ def _typed(node: Mapping[str, Any], name: str, kind: type[Any], pointer: str, de
     return value
 
 
-def _options(value: object, pointer: str) -> dict[str, Any]:
+def _options(value: object, pointer: str) -> SubmitOptions:
     try:
-        return TaskOptions.model_validate(value).model_dump(exclude_unset=True, exclude_none=True)
+        asked = TaskOptions.model_validate(value).model_dump(exclude_unset=True, exclude_none=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"/{part}" for part in first["loc"])
         raise InvalidMessage(pointer + place, first["msg"].removeprefix("Value error, ")) from error
+    return cast("SubmitOptions", asked)

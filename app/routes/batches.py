@@ -1,6 +1,7 @@
 """Submitting many tasks in one request."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 from app.auth import caller_of
 from app.batch_items import Item, ItemReader, Refused, too_many
 from app.body import read_bytes_as
-from app.deps import Edge, TheEdge
+from app.deps import TheEdge
 from app.errors import FieldError, Problem, ProblemRaised, documented, payload_invalid, problem_of
 from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
+from app.trace_context import trace_headers
 from bridge import TaskHandle
 from bridge.errors import HeldBack, PetioleError
 from bridge.options import MAX_TAG, MAX_TAGS
@@ -114,7 +116,14 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
     `links.events` follows all tasks of the batch from the first update on.
     """
     key = idempotency_key(request)
-    items, atomic = await _items(request, edge, ItemReader(**_limits(edge), tags=tags, key=key), atomic=atomic)
+    reader = ItemReader(
+        most=edge.settings.max_batch,
+        most_bytes=edge.settings.max_body_bytes,
+        tags=tags,
+        key=key,
+        trace=trace_headers(request.headers),
+    )
+    items, atomic = await _items(request, reader, atomic=atomic)
     batch_id = _batch_id(caller_of(request.scope).owner, key)
     cursor = await edge.client.feed.end()
     told: list[Any] = await edge.client.submit_many(items, return_exceptions=True, batch=batch_id, atomic=atomic)
@@ -132,12 +141,8 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
     return Response(_body(batch_id, told, links), 202, headers, "application/json")
 
 
-def _limits(edge: Edge) -> dict[str, Any]:
-    return {"most": edge.settings.max_batch, "most_bytes": edge.settings.max_body_bytes}
-
-
 async def _items(
-    request: Request, edge: Edge, reader: ItemReader, *, atomic: bool
+    request: Request, reader: ItemReader, *, atomic: bool
 ) -> tuple[Iterable[Item] | AsyncIterable[Item], bool]:
     media_type = request.headers.get("content-type", "")
     if "ndjson" in media_type:
@@ -145,9 +150,9 @@ async def _items(
     if "json" not in media_type:
         raise RequestValidationError([{"type": "model_attributes_type", "loc": ("body",), "msg": "", "ctx": {}}])
     body = read_bytes_as(BatchRequest, await request.body())
-    if len(body.items) > edge.settings.max_batch:
-        raise ProblemRaised(too_many(edge.settings.max_batch))
-    reader = ItemReader(**_limits(edge), tags=[*reader.tags, *body.tags], key=reader.key)
+    if len(body.items) > reader.most:
+        raise ProblemRaised(too_many(reader.most))
+    reader = replace(reader, tags=[*reader.tags, *body.tags])
     return reader.of_values(body.items), atomic or body.atomic
 
 

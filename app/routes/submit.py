@@ -8,9 +8,9 @@ from app.answers import ENDED_IN_TIME, WHERE, answer, where
 from app.body import DirectRoute, StrictJsonRoute, documented_body, read_as
 from app.deps import TheEdge, edge_of
 from app.errors import ProblemRaised, documented, payload_invalid
-from app.idempotency import PARAMETERS, idempotency_key
+from app.idempotency import PARAMETERS
 from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted
-from bridge import SubmitOptions
+from app.submit_headers import submit_options
 from bridge.errors import InvalidMessage
 
 direct = APIRouter(route_class=DirectRoute)
@@ -35,8 +35,7 @@ async def submit(request: Request) -> Response:
     # Neither the body nor the client comes by FastAPI's injection, which costs more than the queueing itself.
     edge = edge_of(request)
     body = await read_as(SubmitRequest, request)
-    key = idempotency_key(request)
-    options: SubmitOptions = {"idempotency_key": key} if key else {}
+    options = submit_options(request)
     try:
         handle = await edge.client.submit(edge.settings.default_task, [body.data], **options)
     except InvalidMessage as error:
@@ -63,8 +62,7 @@ async def submit_task(request: Request, body: TaskRequest, edge: TheEdge) -> Res
     `Prefer: wait=10` answers 200 with the task if it ends within ten seconds; `Accept: text/event-stream` answers 202
     with its stream.
     """
-    key = idempotency_key(request)
-    options = body.options.to_bridge() | ({"idempotency_key": key} if key else {})
+    options = submit_options(request, body.options.to_bridge())
     handle = await edge.client.submit(body.task, body.args, body.kwargs, **options)
     record = accepted(handle.task_id, body, edge.settings.default_queue)
     return await answer(record, request, edge, replayed=handle.replayed)

@@ -9,9 +9,10 @@ from app.answers import ENDED_IN_TIME, WHERE, answer
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented, payload_invalid
-from app.idempotency import PARAMETERS, idempotency_key
+from app.idempotency import PARAMETERS
 from app.payloads import complaints
 from app.schemas import TaskOptions, TaskRequest, TaskResource, accepted
+from app.submit_headers import submit_options
 from app.typed_operations import path_of
 from app.validators import matches
 from bridge.errors import InvalidMessage
@@ -138,9 +139,8 @@ async def submit_of_type(name: Name, request: Request, payload: Payload, edge: T
         raise _unknown(name, 422)
     if wrong := complaints(known, payload):
         raise ProblemRaised(payload_invalid(wrong))
-    key = idempotency_key(request)
     options = TaskOptions.model_construct(queue=known.queue)
-    given = options.to_bridge() | ({"idempotency_key": key} if key else {})
+    given = submit_options(request, options.to_bridge())
     submit = TaskRequest.model_construct(task=name, args=[], kwargs=payload, options=options)
     try:
         handle = await edge.client.submit(name, (), payload, **given)

@@ -12,6 +12,7 @@ from app.body import StrictJsonRoute
 from app.deps import Edge, TheEdge
 from app.errors import documented
 from app.schemas import TaskLinks, TaskResource, now_ms, task_path
+from app.trace_context import trace_headers
 from app.waiting import end_within
 from app.workflows import Workflow, read_workflow
 from bridge import TaskRecord
@@ -86,7 +87,7 @@ async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Re
 
     `Prefer: wait=N` waits for the task that has the result of the whole; a group has none, and is answered at once.
     """
-    canvas, workflow_id = read_workflow(body.root), str(uuid4())
+    canvas, workflow_id = read_workflow(body.root, trace_headers(request.headers)), str(uuid4())
     cursor = await edge.client.feed.end()
     result = await edge.client.start_batch(canvas, workflow_id)
     record, waited = await _waited(result, request, edge)

@@ -3,20 +3,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from bridge.protocol.catalog import Catalog, TaskType
-from tests.unit.app.edge import ToldClient, asked
+from tests.unit.app.edge import asked
+from tests.unit.app.submits import SUBMITS, told
 from tests.unit.bridge.updates import TASK_ID
 
-SUBMITS: list[tuple[str, Any]] = [
-    ("/tasks/submit", {"data": "x"}),
-    ("/v1/tasks", {"task": "tasks.add"}),
-    ("/v1/task-types/tasks.add/tasks", {}),
-]
 KEY = {"Idempotency-Key": "order-17"}
-
-
-def told(**said: Any) -> ToldClient:
-    return ToldClient(task_types=Catalog.of([[TaskType(name="tasks.add")]]), **said)
 
 
 @pytest.mark.parametrize(("path", "body"), SUBMITS)
