@@ -54,12 +54,24 @@ local function is_paused(queue)
   return paused[queue]
 end
 
-local function tell(record, id, seq, update)
+local function tell(id, seq, update, told)
   if update == '' then return end
   local history = prefix .. 'history:' .. id
   local length = call('RPUSH', history, update)
   if length > seq then call('LTRIM', history, -seq, -1) end -- what is left of a record that has gone
-  feed(live, live_limit, record, id, seq, update)
+  feed(live, live_limit, id, seq, update, told)
+end
+
+-- Whom a task concerns, by what is to be its record: `concerned` would ask Redis for it.
+local function concerned_by(task, queue_name, first_field, last)
+  local told = { FED.task, task, FED.queue, queue_name }
+  for field = first_field, last, 2 do
+    if FED[ARGV[field]] then
+      told[#told + 1] = FED[ARGV[field]]
+      told[#told + 1] = ARGV[field + 1]
+    end
+  end
+  return told
 end
 
 local function gathered(groups, name)
@@ -90,8 +102,9 @@ local function record_of(id, nonce, queue, number, due, message, at, last)
     life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
   end
   call('EXPIRE', record, life)
-  tell(record, id, 1, first)
-  tell(record, id, 2, second)
+  local told = concerned_by(task, queue_name, at + 12, last)
+  tell(id, 1, first, told)
+  tell(id, 2, second, told)
   call('EXPIRE', prefix .. 'history:' .. id, life)
   opened[#opened + 1] = now
   opened[#opened + 1] = id

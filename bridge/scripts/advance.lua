@@ -106,7 +106,7 @@ end
 local function append(news, record, history, update)
   local seq = redis.call('HINCRBY', record, 'seq', 1)
   if redis.call('RPUSH', history, update) > tonumber(history_limit) then redis.call('LPOP', history) end
-  feed(live, live_limit, record, news.id, seq, update)
+  feed(live, live_limit, news.id, seq, update, concerned(record))
   return seq
 end
 

@@ -1,14 +1,20 @@
 -- For scripts that include it: `feed` adds an update to the live feed, with what tells whom it concerns.
 -- An entry has i task, s seq, u update, and where they are known t name, q queue, b batch, o owner, g tags.
 
-local function feed(live, limit, record, id, seq, update)
-  local entry = { 'i', id, 's', seq, 'u', update }
-  local names = { 't', 'q', 'b', 'o', 'g' }
-  for at, value in ipairs(redis.call('HMGET', record, 'task', 'queue', 'batch', 'owner', 'tags')) do
+local FED = { task = 't', queue = 'q', batch = 'b', owner = 'o', tags = 'g' }
+
+-- Whom a task concerns, by its record.
+local function concerned(record)
+  local fields, told = { 'task', 'queue', 'batch', 'owner', 'tags' }, {}
+  for at, value in ipairs(redis.call('HMGET', record, unpack(fields))) do
     if value then
-      entry[#entry + 1] = names[at]
-      entry[#entry + 1] = value
+      told[#told + 1] = FED[fields[at]]
+      told[#told + 1] = value
     end
   end
-  redis.call('XADD', live, 'MAXLEN', '~', limit, '*', unpack(entry))
+  return told
+end
+
+local function feed(live, limit, id, seq, update, told)
+  redis.call('XADD', live, 'MAXLEN', '~', limit, '*', 'i', id, 's', seq, 'u', update, unpack(told))
 end
