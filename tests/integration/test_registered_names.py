@@ -4,26 +4,19 @@ import json
 
 import pytest
 
-from bridge.protocol.keys import Keys
+from bridge.asking import ASK_AGAIN_MS, REPLY_SECONDS
 from bridge.redis import Redis
-from bridge.registered_names import ASK_AGAIN_MS, RegisteredNames
+from bridge.registered_names import RegisteredNames
+from tests.integration.heartbeats import Heartbeats
 from tests.integration.pidbox import Body, Panel, serving
 
 
-class Site:
+class Site(Heartbeats):
     """Workers whose heartbeats are heard, and a watcher that asks them."""
 
-    def __init__(self, redis: Redis) -> None:
-        self.redis = redis
-        self.keys = Keys(redis.settings.prefix)
-        self.now_ms = 1_000_000
-        self.names = RegisteredNames(redis, lambda: self.now_ms)
-
-    async def beats(self, worker: str, pid: int = 1, kind: str = "worker-heartbeat") -> None:
-        """A heartbeat of the worker was heard."""
-        heartbeat = {"type": kind, "hostname": worker, "pid": pid, "freq": 2.0}
-        sign = json.dumps({"at": self.now_ms, "heartbeat": heartbeat})
-        await self.redis.execute("HSET", self.keys.workers, worker, sign)
+    def __init__(self, redis: Redis, reply_seconds: float = REPLY_SECONDS) -> None:
+        super().__init__(redis)
+        self.names = RegisteredNames(redis, lambda: self.now_ms, reply_seconds)
 
     async def stored(self) -> list[str]:
         """The names that the API reads."""
@@ -93,8 +86,8 @@ async def test_a_worker_that_announces_is_not_asked(site: Site) -> None:
     assert await site.stored() == ["b"]
 
 
-async def test_what_a_busy_worker_told_before_is_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.registered_names.REPLY_SECONDS", 0.2)
+async def test_what_a_busy_worker_told_before_is_kept(redis: Redis) -> None:
+    site = Site(redis, reply_seconds=0.2)
     await site.beats("w1")
     async with serving(Panel(site.redis, "w1", Told("a"))):
         await site.names.learn()

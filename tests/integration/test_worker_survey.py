@@ -1,29 +1,23 @@
 """Workers are asked for their queues and their pools: when they appear, after a pause, and now and then."""
 
-import json
 from typing import Any
 
 import pytest
 
+from bridge.asking import ASK_AGAIN_MS, REPLY_SECONDS
 from bridge.queues import Queues
 from bridge.redis import Redis
-from bridge.worker_survey import ASK_AGAIN_MS, WorkerSurvey
+from bridge.worker_survey import WorkerSurvey
+from tests.integration.heartbeats import Heartbeats
 from tests.integration.pidbox import Body, Panel, serving
 
 
-class Site:
+class Site(Heartbeats):
     """Workers whose heartbeats are heard, and a watcher that asks them."""
 
-    def __init__(self, redis: Redis) -> None:
-        self.redis = redis
-        self.now_ms = 1_000_000
-        self.survey = WorkerSurvey(redis, lambda: self.now_ms)
-
-    async def beats(self, worker: str, pid: int = 1, kind: str = "worker-heartbeat") -> None:
-        """A heartbeat of the worker was heard."""
-        heartbeat = {"type": kind, "hostname": worker, "pid": pid, "freq": 2.0}
-        sign = json.dumps({"at": self.now_ms, "heartbeat": heartbeat})
-        await self.redis.execute("HSET", "petiole:workers", worker, sign)
+    def __init__(self, redis: Redis, reply_seconds: float = REPLY_SECONDS) -> None:
+        super().__init__(redis)
+        self.survey = WorkerSurvey(redis, lambda: self.now_ms, reply_seconds)
 
     async def known(self) -> list[tuple[str, Any, Any]]:
         """What the API reads."""
@@ -80,10 +74,8 @@ async def test_it_is_asked_again_after_a_minute_a_restart_and_a_pause(site: Site
     assert told.times == 4
 
 
-async def test_what_a_busy_worker_told_before_is_kept_until_it_starts_anew(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.worker_survey.REPLY_SECONDS", 0.2)
+async def test_what_a_busy_worker_told_before_is_kept_until_it_starts_anew(redis: Redis) -> None:
+    site = Site(redis, reply_seconds=0.2)
     await site.beats("w1")
     async with serving(Panel(site.redis, "w1", Told("a"))):
         await site.survey.ask()
