@@ -39,13 +39,21 @@ class Purged:
 
 
 class QueueControl:
-    """Every method raises `BrokerUnavailable` when Redis does not answer."""
+    """Every method raises `BrokerUnavailable` when Redis does not answer. Workers have `reply_seconds` to reply."""
 
-    def __init__(self, redis: Redis, store: StatusStore, backend: ResultBackend, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        store: StatusStore,
+        backend: ResultBackend,
+        mailbox: Mailbox,
+        reply_seconds: float = REPLY_SECONDS,
+    ) -> None:
         self._redis = redis
         self._store = store
         self._backend = backend
         self._mailbox = mailbox
+        self._wait = Wait(timeout=reply_seconds)
         self._queues = Queues(redis, redis.settings)
         self._names = broker_keys(redis)
         self._keys = Keys(redis.settings.prefix)
@@ -84,7 +92,7 @@ class QueueControl:
             await self._stop(paused, {})
 
     async def _stop(self, queues: Set[str], surveyed: dict[str, set[str]]) -> None:
-        replies = await self._mailbox.call(ACTIVE_QUEUES, ALL, Wait(timeout=REPLY_SECONDS))
+        replies = await self._mailbox.call(ACTIVE_QUEUES, ALL, self._wait)
         for queue in queues:
             workers = _consumers(replies, queue) | surveyed.get(queue, set())
             if workers:

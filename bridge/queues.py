@@ -38,17 +38,21 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """All queues that are known; `unacked` messages are with workers, `scheduled` ones are held until their time."""
+    """All queues that are known; `unacked` messages are with workers, `scheduled` ones are held until their time.
+
+    Of each of these two, as many as `looked_at` were looked at.
+    """
 
     queues: tuple[QueueState, ...]
     unacked: int
     scheduled: int
     open: int
+    looked_at: int = LOOKED_AT
 
     @property
     def is_exact(self) -> bool:
         """Whether the counts of queues have all there is in them."""
-        return max(self.unacked, self.scheduled) <= LOOKED_AT
+        return max(self.unacked, self.scheduled) <= self.looked_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +81,13 @@ class WatcherStatus:
 class Queues:
     """Reads of what everybody shares. Each raises `BrokerUnavailable` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, settings: BridgeSettings) -> None:
+    def __init__(self, redis: Redis, settings: BridgeSettings, looked_at: int = LOOKED_AT) -> None:
         self._redis = redis
         self._keys = Keys(settings.prefix)
         self._names = broker_keys(redis)
         self._default = settings.default_queue
         self._script = Script("backlog")
+        self._looked_at = looked_at
 
     async def backlog(self, now_ms: int) -> Backlog:
         """The queues that tasks were submitted to, those that workers take tasks from, and the default queue."""
@@ -92,7 +97,7 @@ class Queues:
             for name in (worker.queues or ()) if worker.online else ():
                 consumers.setdefault(name, []).append(worker.hostname)
         keys = [key for name in consumers for key in self._names.lists(name)]
-        args = (self._keys.prefix, now_ms, len(self._names.steps), LOOKED_AT)
+        args = (self._keys.prefix, now_ms, len(self._names.steps), self._looked_at)
         reply = await self._redis.run(self._script, [self._names.unacked, self._keys.scheduled, *keys], args)
         unacked, scheduled, taken, held, *depths = reply
         counts = _Counts(taken=_by_queue(taken), held=_by_queue(held))
@@ -106,6 +111,7 @@ class Queues:
             unacked=unacked,
             scheduled=scheduled,
             open=await self._redis.execute("ZCARD", self._keys.open),
+            looked_at=self._looked_at,
         )
 
     def _state(self, name: str, depth: Sequence[int], counts: "_Counts", **more: Any) -> QueueState:

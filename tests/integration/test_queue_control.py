@@ -9,8 +9,12 @@ import pytest
 
 from bridge import TaskClient, group, signature
 from bridge.errors import QueueNotFound, QueuePaused, SomeRefused
+from bridge.ids import Ids
+from bridge.mailbox import Mailbox
 from bridge.protocol.state import Status
+from bridge.queue_control import QueueControl
 from bridge.redis import Redis
+from bridge.result_backend import ResultBackend
 from bridge.status_store import StatusStore
 from tests.celery_says import WORKER, envelope, heartbeat
 from tests.integration.pidbox import Body, Panel, serving
@@ -84,17 +88,18 @@ async def test_a_worker_that_does_not_take_tasks_from_a_queue_is_not_told_to_whe
 
 
 async def test_a_worker_that_is_too_busy_to_answer_is_known_by_what_it_told_before(
-    client: TaskClient, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    client: TaskClient, redis: Redis, store: StatusStore
 ) -> None:
-    monkeypatch.setattr("bridge.queue_control.REPLY_SECONDS", 0.1)
+    backend, mailbox = ResultBackend(redis, redis.settings), Mailbox(redis, Ids().new)
+    queues = QueueControl(redis, store, backend, mailbox, reply_seconds=0.1)
     await client.submit("add", queue="mail")
     sign = json.dumps({"at": 0, "heartbeat": heartbeat()})
     await redis.execute("HSET", "petiole:workers", WORKER, sign)
     await redis.execute("SET", "petiole:survey", json.dumps({WORKER: {"queues": ["mail"]}}))
     busy = Panel(redis, WORKER, answer=None)
     async with serving(busy):
-        await client.queues.pause("mail")
-        await client.queues.resume("mail")
+        await queues.pause("mail")
+        await queues.resume("mail")
         _, told = await orders(busy, 2)
     assert (told["method"], told["destination"]) == ("add_consumer", [WORKER])
 

@@ -58,9 +58,9 @@ async def test_the_backlog_tells_what_is_held_and_what_is_with_workers(
 
 
 async def test_counts_by_queue_are_said_to_be_short_when_there_is_too_much_to_look_at(
-    queues: Queues, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, settings: BridgeSettings, clock: Clock
 ) -> None:
-    monkeypatch.setattr("bridge.queues.LOOKED_AT", 2_000)
+    queues = Queues(redis, settings, looked_at=2_000)
     value = json.dumps([{}, "", "celery"])
     pairs = [part for tag in range(3_000) for part in (f"t{tag}", value)]
     await redis.execute("HSET", "unacked", *pairs)
