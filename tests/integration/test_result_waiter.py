@@ -138,16 +138,19 @@ async def test_whoever_begins_to_wait_in_the_moment_a_result_comes_has_it_too(
     redis: Redis, waiter: ResultWaiter
 ) -> None:
     waiting: set[asyncio.Task[object]] = set()
+    has_come = asyncio.Event()
 
-    async def wait_while_it_comes() -> None:
-        while not any(one.done() for one in waiting):  # one more in each turn of the loop
-            waiting.add(asyncio.create_task(waiter.wait("a1")))
-            await asyncio.sleep(0)
+    def join_in_each_turn_of_the_loop() -> None:
+        if any(one.done() for one in waiting):
+            has_come.set()
+            return
+        waiting.add(asyncio.create_task(waiter.wait("a1")))
+        asyncio.get_running_loop().call_soon(join_in_each_turn_of_the_loop)
 
-    joining = asyncio.create_task(wait_while_it_comes())
+    join_in_each_turn_of_the_loop()
     await until(partial(hears, redis, "a1"))
     await stores(redis, "a1", meta("a1", "SUCCESS", 3))
     async with asyncio.timeout(DEADLINE):
-        await joining
+        await has_come.wait()
         await asyncio.gather(*waiting)
     await until(partial(hears, redis))
