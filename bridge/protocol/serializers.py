@@ -8,7 +8,6 @@ Pickle never is: whoever reads a pickle runs what it names.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -64,44 +63,93 @@ def _msgpack() -> Serializer:
 
 JSON = Serializer(name="json", content_type="application/json", dumps=json_text, loads=json.loads)
 _MAKE: dict[str, Callable[[], Serializer]] = {"json": lambda: JSON, "yaml": _yaml, "msgpack": _msgpack}
-_REGISTERED: dict[str, Serializer] = {}
+_PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
+"""Protocols of pickle, after its mark; in MessagePack the mark is an empty mapping, which nothing follows."""
 
 
-def register_serializer(serializer: Serializer) -> None:
-    """Make a serializer of your own known in this process, for messages and for results that no other can read.
+class Serializers:
+    """Those that are built in, and those that are registered. Nothing is imported for one that is not asked for."""
 
-    Registering a name again replaces the one before.
+    def __init__(self) -> None:
+        self._made: dict[str, Serializer] = {}
+        self._registered: dict[str, Serializer] = {}
 
-    Raises:
-        InvalidSettings: the name or content type is taken by one that is built in, or it is pickle's.
-    """
-    if serializer.name in PICKLE or serializer.content_type in PICKLE:
-        raise InvalidSettings("Pickle cannot be registered: whoever reads a pickle runs what it names. Use JSON.")
-    if serializer.name in _MAKE:
-        raise InvalidSettings(f"{serializer.name!r} is built in. Choose another name for your own serializer.")
-    _REGISTERED[serializer.name] = serializer
+    def __repr__(self) -> str:
+        return f"<Serializers {', '.join((*_MAKE, *self._registered))}>"
+
+    def register(self, serializer: Serializer) -> None:
+        """Make a serializer of your own known in this process, for messages and for results that no other can read.
+
+        Registering a name again replaces the one before.
+
+        Raises:
+            InvalidSettings: the name or content type is taken by one that is built in, or it is pickle's.
+        """
+        if serializer.name in PICKLE or serializer.content_type in PICKLE:
+            raise InvalidSettings("Pickle cannot be registered: whoever reads a pickle runs what it names. Use JSON.")
+        if serializer.name in _MAKE:
+            raise InvalidSettings(f"{serializer.name!r} is built in. Choose another name for your own serializer.")
+        self._registered[serializer.name] = serializer
+
+    def named(self, name: str, pointer: str = "/options/serializer") -> Serializer:
+        """A serializer by its name.
+
+        Raises:
+            InvalidMessage: none of that name is known, or its package is not installed.
+        """
+        if name in self._registered:
+            return self._registered[name]
+        if name not in _MAKE:
+            known = ", ".join((*_MAKE, *self._registered))
+            raise InvalidMessage(pointer, f"{name!r} is not known here; there are {known}, see register_serializer")
+        try:
+            return self._built_in(name)
+        except ImportError as error:
+            raise InvalidMessage(pointer, f"{name!r} needs a package that is not installed: {error}") from error
+
+    def _built_in(self, name: str) -> Serializer:
+        if name not in self._made:
+            self._made[name] = _MAKE[name]()
+        return self._made[name]
+
+    def loads_any(self, data: bytes) -> Any:
+        """A mapping that is not empty, in whichever serialization: stored results do not say which one they are in.
+
+        JSON and MessagePack are told by their first byte. What is not JSON is given in the terms of JSON, with typed
+        values as Kombu's JSON has them, so that nobody needs to ask what it was.
+
+        Raises:
+            UnreadableBytes: no serializer here can read it; the sentence says what may help.
+        """
+        if data[:1] == b"{":
+            return JSON.loads(data)
+        if data[:1] == b"\x80" and data[1:2] in _PICKLES:
+            raise UnreadableBytes(
+                "it is a pickle, which is never read here: set the workers' result_serializer to 'json'"
+            )
+        read = [loaded for name in self._likely(data) if (loaded := self._tried(name, data)) is not None]
+        if not read:
+            raise UnreadableBytes(
+                "no serializer here can read it: install the package of the workers' result_serializer"
+            )
+        return read[0]
+
+    def _likely(self, data: bytes) -> tuple[str, ...]:
+        is_packed = b"\x80" < data[:1] < b"\x90" or data[:1] in (b"\xde", b"\xdf")
+        return ("msgpack",) if is_packed else (*self._registered, "yaml")
+
+    def _tried(self, name: str, data: bytes) -> Any:
+        try:
+            return json.loads(json_text(self.named(name).loads(data)))
+        except Exception:  # each serializer has errors of its own
+            return None
 
 
-@cache
-def _made(name: str) -> Serializer:
-    return _MAKE[name]()
-
-
-def serializer_named(name: str, pointer: str = "/options/serializer") -> Serializer:
-    """A serializer by its name.
-
-    Raises:
-        InvalidMessage: none of that name is known, or its package is not installed.
-    """
-    if name in _REGISTERED:
-        return _REGISTERED[name]
-    if name not in _MAKE:
-        known = ", ".join((*_MAKE, *_REGISTERED))
-        raise InvalidMessage(pointer, f"{name!r} is not known here; there are {known}, see register_serializer")
-    try:
-        return _made(name)
-    except ImportError as error:
-        raise InvalidMessage(pointer, f"{name!r} needs a package that is not installed: {error}") from error
+_KNOWN = Serializers()
+"""Those of this process."""
+register_serializer = _KNOWN.register
+serializer_named = _KNOWN.named
+loads_any = _KNOWN.loads_any
 
 
 def dumps_checked(value: Any, serializer: Serializer) -> bytes:
@@ -120,38 +168,3 @@ def dumps_checked(value: Any, serializer: Serializer) -> bytes:
         reason = f"{serializer.name} cannot write these arguments: {error}"
         raise InvalidMessage("/options/serializer", reason) from error
     return data
-
-
-def loads_any(data: bytes) -> Any:
-    """A mapping that is not empty, in whichever serialization: stored results do not say which one they are in.
-
-    JSON and MessagePack are told by their first byte. What is not JSON is given in the terms of JSON, with typed values
-    as Kombu's JSON has them, so that nobody needs to ask what it was.
-
-    Raises:
-        UnreadableBytes: no serializer here can read it; the sentence says what may help.
-    """
-    if data[:1] == b"{":
-        return JSON.loads(data)
-    if data[:1] == b"\x80" and data[1:2] in _PICKLES:
-        raise UnreadableBytes("it is a pickle, which is never read here: set the workers' result_serializer to 'json'")
-    read = [loaded for name in _likely(data) if (loaded := _tried(name, data)) is not None]
-    if not read:
-        raise UnreadableBytes("no serializer here can read it: install the package of the workers' result_serializer")
-    return read[0]
-
-
-_PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
-"""Protocols of pickle, after its mark; in MessagePack the mark is an empty mapping, which nothing follows."""
-
-
-def _likely(data: bytes) -> tuple[str, ...]:
-    is_packed = b"\x80" < data[:1] < b"\x90" or data[:1] in (b"\xde", b"\xdf")
-    return ("msgpack",) if is_packed else (*_REGISTERED, "yaml")
-
-
-def _tried(name: str, data: bytes) -> Any:
-    try:
-        return json.loads(json_text(serializer_named(name).loads(data)))
-    except Exception:  # each serializer has errors of its own
-        return None

@@ -1,22 +1,13 @@
 import json
 import pickle
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
-from bridge.protocol import serializers
-from bridge.protocol.serializers import (
-    JSON,
-    Serializer,
-    dumps_checked,
-    loads_any,
-    register_serializer,
-    serializer_named,
-)
+from bridge.protocol.serializers import JSON, Serializer, Serializers, dumps_checked
 from bridge.protocol.typed import from_typed
 
 yaml = pytest.importorskip("yaml")
@@ -36,54 +27,53 @@ def reversed_json(name: str = "reversed", **fields: Any) -> Serializer:
     return Serializer(**made | fields)
 
 
-@pytest.fixture(autouse=True)
-def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serializers, "_REGISTERED", {})
+@pytest.fixture
+def known() -> Serializers:
+    """As a process has them that has registered none of its own."""
+    return Serializers()
 
 
 @pytest.fixture
-def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without the packages that are not needed."""
-    serializers._made.cache_clear()
     for package in ("yaml", "msgpack"):
         monkeypatch.setitem(sys.modules, package, None)
-    yield
-    serializers._made.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["json", "yaml", "msgpack"])
-def test_what_is_written_is_read_again(name: str) -> None:
+def test_what_is_written_is_read_again(known: Serializers, name: str) -> None:
     body: Any = ([1, "é", None, True, 2.5], {"a": {"b": []}}, {"chord": None})
-    serializer = serializer_named(name)
+    serializer = known.named(name)
     assert tuple(serializer.loads(dumps_checked(body, serializer))) == body
 
 
-def test_a_registered_serializer_is_known_by_its_name() -> None:
-    register_serializer(reversed_json())
-    assert dumps_checked(([], {}, {}), serializer_named("reversed")) == b"]}{ ,}{ ,][["
+def test_a_registered_serializer_is_known_by_its_name(known: Serializers) -> None:
+    known.register(reversed_json())
+    assert dumps_checked(([], {}, {}), known.named("reversed")) == b"]}{ ,}{ ,][["
+    assert repr(known) == "<Serializers json, yaml, msgpack, reversed>"
 
 
 @pytest.mark.parametrize(
     "fields",
     [{"name": "pickle"}, {"content_type": "application/x-python-serialize"}, {"name": "json"}, {"name": "yaml"}],
 )
-def test_pickle_and_what_is_built_in_cannot_be_registered(fields: dict[str, str]) -> None:
+def test_pickle_and_what_is_built_in_cannot_be_registered(known: Serializers, fields: dict[str, str]) -> None:
     with pytest.raises(InvalidSettings):
-        register_serializer(reversed_json(**fields))
+        known.register(reversed_json(**fields))
 
 
 @pytest.mark.parametrize("name", ["pickle", "xml", ""])
-def test_an_unknown_serializer_is_refused(name: str) -> None:
+def test_an_unknown_serializer_is_refused(known: Serializers, name: str) -> None:
     with pytest.raises(InvalidMessage, match="is not known here; there are json, yaml, msgpack") as refused:
-        serializer_named(name)
+        known.named(name)
     assert refused.value.pointer == "/options/serializer"
 
 
 @pytest.mark.parametrize("name", ["yaml", "msgpack"])
 @pytest.mark.usefixtures("nothing_installed")
-def test_a_serializer_whose_package_is_missing_is_refused_by_a_sentence(name: str) -> None:
+def test_a_serializer_whose_package_is_missing_is_refused_by_a_sentence(known: Serializers, name: str) -> None:
     with pytest.raises(InvalidMessage, match="needs a package that is not installed"):
-        serializer_named(name)
+        known.named(name)
 
 
 @pytest.mark.parametrize("read", [None, [1, 2], [[], {}], ["", {}, {}], [[], [], {}], [[], {}, None]])
@@ -103,42 +93,42 @@ def test_what_would_be_read_as_something_else_is_not_sent(read: object) -> None:
     ],
     ids=["JSON", "YAML", "MessagePack", "a larger MessagePack", "the largest MessagePack"],
 )
-def test_a_stored_mapping_tells_by_itself_what_it_is_written_in(data: bytes) -> None:
-    assert META.items() <= loads_any(data).items()
+def test_a_stored_mapping_tells_by_itself_what_it_is_written_in(known: Serializers, data: bytes) -> None:
+    assert META.items() <= known.loads_any(data).items()
 
 
-def test_a_stored_mapping_is_read_by_a_registered_serializer() -> None:
-    register_serializer(reversed_json())
-    assert loads_any(json.dumps(META)[::-1].encode()) == META
+def test_a_stored_mapping_is_read_by_a_registered_serializer(known: Serializers) -> None:
+    known.register(reversed_json())
+    assert known.loads_any(json.dumps(META)[::-1].encode()) == META
 
 
-def test_what_another_serializer_gives_is_told_in_the_terms_of_json() -> None:
-    told = loads_any(yaml.safe_dump({"result": {"at": LATER, "raw": b"\xff", 5: "five"}}).encode())
+def test_what_another_serializer_gives_is_told_in_the_terms_of_json(known: Serializers) -> None:
+    told = known.loads_any(yaml.safe_dump({"result": {"at": LATER, "raw": b"\xff", 5: "five"}}).encode())
 
     assert json.loads(json.dumps(told)) == told
     assert from_typed(told) == {"result": {"at": LATER, "raw": b"\xff", "5": "five"}}
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_is_never_read(protocol: int) -> None:
+def test_a_pickle_is_never_read(known: Serializers, protocol: int) -> None:
     with pytest.raises(UnreadableBytes, match="set the workers' result_serializer to 'json'"):
-        loads_any(pickle.dumps(META, protocol=protocol))
+        known.loads_any(pickle.dumps(META, protocol=protocol))
 
 
 @pytest.mark.parametrize("data", [yaml.safe_dump(META).encode(), msgpack.packb(META)])
 @pytest.mark.usefixtures("nothing_installed")
-def test_a_stored_mapping_whose_package_is_missing_says_so(data: bytes) -> None:
+def test_a_stored_mapping_whose_package_is_missing_says_so(known: Serializers, data: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="install the package"):
-        loads_any(data)
+        known.loads_any(data)
 
 
 @pytest.mark.parametrize("data", [b"\x81", b"a: [", b"&a [*a]", b"a: !!set {b}", b"\xff\xff", b"\x80"])
-def test_what_no_serializer_reads_is_unreadable(data: bytes) -> None:
+def test_what_no_serializer_reads_is_unreadable(known: Serializers, data: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="no serializer here"):
-        loads_any(data)
+        known.loads_any(data)
 
 
-def test_json_is_told_by_its_first_byte() -> None:
+def test_json_is_told_by_its_first_byte(known: Serializers) -> None:
     with pytest.raises(ValueError, match="Expecting"):
-        loads_any(b'{"half": ')
+        known.loads_any(b'{"half": ')
     assert JSON.name == "json"
