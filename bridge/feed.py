@@ -1,19 +1,16 @@
 """Following many tasks at once: the live feed from any place in it, then what happens, without a gap or a double."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bridge.errors import BrokerUnavailable
 from bridge.feed_entry import FeedEntry, Selection, place, read_entry
 from bridge.hub import DEFAULT_BUFFER, Hub
 from bridge.protocol.keys import Keys
 from bridge.redis import Redis
 from bridge.subscriber import Listener
 
-RETRY_SECONDS = 1.0
 BEGINNING = "0-0"
 _PAGE = 500
 
@@ -70,12 +67,7 @@ class FeedFollower:
         entries = self._listener.take()
         if not self._listener.was_stale():
             return list(self._fresh(entries))
-        try:
-            return await self.catch_up()
-        except BrokerUnavailable:  # an outage delays a stream, it does not end it
-            await asyncio.sleep(RETRY_SECONDS)
-            self._listener.mark_stale()
-            return []
+        return await self._listener.caught_up(self.catch_up)
 
     def _fresh(self, entries: Sequence[FeedEntry]) -> Iterator[FeedEntry]:
         for entry in entries:

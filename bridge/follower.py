@@ -1,18 +1,14 @@
 """Following one task: its history from any position, then what happens, without a gap and without a double."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.errors import BrokerUnavailable
 from bridge.hub import Hub
 from bridge.status import StatusUpdate
 from bridge.status_store import Missed, StatusStore
 from bridge.subscriber import Subscriber
-
-RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +68,7 @@ class Follower:
         updates = self._subscriber.take()
         if not (self._subscriber.was_stale() or self._leaves_gap(updates)):
             return list(self._fresh(updates))
-        try:
-            return await self.catch_up()
-        except BrokerUnavailable:  # an outage delays a stream, it does not end it
-            await asyncio.sleep(RETRY_SECONDS)
-            self._subscriber.mark_stale()
-            return []
+        return await self._subscriber.caught_up(self.catch_up)
 
     def _leaves_gap(self, updates: Sequence[StatusUpdate]) -> bool:
         fresh = [update.seq for update in updates if update.seq > self.seq]

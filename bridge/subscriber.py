@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from bridge.errors import SubscriberTooSlow
+from bridge.errors import BrokerUnavailable, SubscriberTooSlow
 from bridge.feed_entry import FeedEntry, Selection
 from bridge.status import StatusUpdate
 
+RETRY_SECONDS = 1.0
 Item = TypeVar("Item")
+Step = TypeVar("Step")
 
 
 class Buffer(Generic[Item]):
@@ -55,6 +58,19 @@ class Buffer(Generic[Item]):
         """Whether the history must be read again; asking resets it."""
         stale, self._stale = self._stale, False
         return stale
+
+    async def caught_up(
+        self, catch_up: Callable[[], Awaitable[list[Step]]], retry_seconds: float = RETRY_SECONDS
+    ) -> list[Step]:
+        """What `catch_up` reads. Nothing when Redis is away, and then it is to be asked again after `retry_seconds`: an
+        outage delays a stream, it does not end it.
+        """
+        try:
+            return await catch_up()
+        except BrokerUnavailable:
+            await asyncio.sleep(retry_seconds)
+            self.mark_stale()
+            return []
 
     async def wait(self, timeout: float) -> bool:
         """Wait for something new; False when there was nothing for `timeout` seconds."""

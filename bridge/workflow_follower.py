@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
-from bridge.errors import BrokerUnavailable, TaskNotFound
+from bridge.errors import TaskNotFound
 from bridge.feed_entry import Selection
 from bridge.hub import Hub
 from bridge.protocol.canvas.results import ResultNode, Workflow
@@ -13,7 +13,6 @@ from bridge.status import StatusUpdate
 from bridge.status_store import StatusStore
 from bridge.subscriber import Listener
 
-RETRY_SECONDS = 1.0
 SILENCE_SECONDS = 60.0
 READS_AT_ONCE = 500
 """Histories that are read at the same time."""
@@ -69,12 +68,7 @@ class WorkflowFollower:
         heard = [entry.update for entry in self._listener.take()]
         if not self._listener.was_stale():  # then the hub has handed over all there was
             return list(self._fresh(heard))
-        try:
-            return await self.catch_up()
-        except BrokerUnavailable:  # an outage delays a stream, it does not end it
-            await asyncio.sleep(RETRY_SECONDS)
-            self._listener.mark_stale()
-            return []
+        return await self._listener.caught_up(self.catch_up)
 
     async def _read(self, task_id: str) -> Sequence[StatusUpdate]:
         try:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.errors import SubscriberTooSlow
+from bridge.errors import BrokerUnavailable, SubscriberTooSlow
 from bridge.subscriber import Subscriber
 from tests.unit.bridge.updates import update
 
@@ -70,3 +70,23 @@ async def test_a_wait_that_was_cancelled_leaves_the_subscriber_usable() -> None:
         await waiting
     subscriber.put(update(1))
     assert await subscriber.wait(timeout=60)
+
+
+async def test_an_outage_delays_a_subscriber_that_catches_up_and_does_not_end_it() -> None:
+    subscriber = Subscriber("a1", limit=3)
+
+    async def catch_up_in_vain() -> list[int]:
+        raise BrokerUnavailable("Redis is away.")
+
+    assert await subscriber.caught_up(catch_up_in_vain, retry_seconds=0) == []
+    assert subscriber.was_stale()
+
+
+async def test_a_subscriber_that_has_caught_up_is_not_stale() -> None:
+    subscriber = Subscriber("a1", limit=3)
+
+    async def catch_up() -> list[int]:
+        return [1, 2]
+
+    assert await subscriber.caught_up(catch_up) == [1, 2]
+    assert not subscriber.was_stale()
