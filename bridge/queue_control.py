@@ -10,8 +10,7 @@ from bridge.errors import QueueNotFound
 from bridge.mailbox import Mailbox, Replies, Wait
 from bridge.naming import broker_keys
 from bridge.protocol import commands
-from bridge.protocol.commands import Command
-from bridge.protocol.control import ALL, MAX_WORKERS, Audience
+from bridge.protocol.control import ACTIVE_QUEUES, ALL, MAX_WORKERS, Audience, queues_of
 from bridge.protocol.delivery import task_of_message
 from bridge.protocol.keys import Keys
 from bridge.protocol.news import News
@@ -27,7 +26,6 @@ REVOKED_AT_ONCE = 32
 MOST_PURGED = 10_000
 """Messages that one call drops, each with an end in its record."""
 PURGED = "purged"
-ACTIVE_QUEUES = Command(method="active_queues")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +166,7 @@ class QueueControl:
 
 
 def _consumers(replies: Replies, queue: str) -> set[str]:
-    return {worker for worker, reply in replies.items() if queue in queues_of(reply)}
-
-
-def queues_of(reply: object) -> list[str]:
-    """The names in a worker's reply to ``active_queues``."""
-    queues = reply if isinstance(reply, list) else []
-    return [str(queue["name"]) for queue in queues if isinstance(queue, dict) and "name" in queue]
+    return {worker for worker, reply in replies.items() if queue in (queues_of(reply) or ())}
 
 
 def _now_ms() -> int:

@@ -8,9 +8,10 @@ from typing import Any
 from bridge.asking import Asked, Asker, pid_of
 from bridge.mailbox import Replies
 from bridge.protocol.commands import Command
+from bridge.protocol.control import ACTIVE_QUEUES, queues_of
 from bridge.queues import WorkerStatus
 
-ACTIVE_QUEUES, STATS = Command(method="active_queues"), Command(method="stats")
+STATS = Command(method="stats")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,8 @@ class WorkerSurvey(Asker[_Surveyed]):
 
 
 def _queues(replies: Replies, worker: str) -> dict[str, Any]:
-    reply = replies.get(worker)
-    if not isinstance(reply, list):
-        return {}
-    return {"queues": sorted(str(queue["name"]) for queue in reply if isinstance(queue, dict) and "name" in queue)}
+    names = queues_of(replies.get(worker))
+    return {} if names is None else {"queues": sorted(names)}
 
 
 def _pool(replies: Replies, worker: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ the workers that listen or nobody, so a command is late only where a worker was 
 GLOB, PCRE = "glob", "pcre"
 MAX_WORKERS = 1_000
 """Workers that one command may name."""
+ACTIVE_QUEUES = Command(method="active_queues")
+"""Asks for the queues that a worker takes tasks from; `queues_of` reads what it replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +142,10 @@ def read_reply(data: bytes, ticket: str) -> dict[str, Any] | None:
     if not isinstance(reply, dict):
         raise UnreadableBytes(f"not a worker's reply: {data[:80]!r}")
     return reply if answers else None
+
+
+def queues_of(reply: object) -> list[str] | None:
+    """The names in a worker's reply to `ACTIVE_QUEUES`; None when it tells nothing of queues."""
+    if not isinstance(reply, list):
+        return None
+    return [str(queue["name"]) for queue in reply if isinstance(queue, dict) and "name" in queue]

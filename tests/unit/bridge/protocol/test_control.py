@@ -5,7 +5,7 @@ import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.commands import Command
-from bridge.protocol.control import MAX_WORKERS, Audience, ReplyAddress, read_reply, seal_command
+from bridge.protocol.control import MAX_WORKERS, Audience, ReplyAddress, queues_of, read_reply, seal_command
 from bridge.protocol.envelope import open_json
 from tests.celery_says import envelope
 
@@ -92,3 +92,16 @@ def test_a_reply_to_another_call_is_none() -> None:
 def test_what_is_no_reply_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadableBytes):
         read_reply(data, "t1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "names"),
+    [
+        ([{"name": "mail", "routing_key": "mail"}, {"no": "name"}, "no queue"], ["mail"]),
+        ([], []),
+        ({"error": "no"}, None),
+        (None, None),
+    ],
+)
+def test_a_worker_tells_the_names_of_its_queues_or_nothing(reply: object, names: list[str] | None) -> None:
+    assert queues_of(reply) == names
