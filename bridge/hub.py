@@ -1,13 +1,13 @@
 """The hub: one reader of the live feed per process, any number of subscribers."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
+from bridge.alongside import alongside
 from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
 from bridge.feed_entry import FeedEntry, Selection, read_entry
 from bridge.protocol.keys import Keys
@@ -39,13 +39,8 @@ class Hub:
     async def open(cls, redis: Redis, settings: BridgeSettings) -> AsyncIterator[Self]:
         """A hub that reads while anybody subscribes, whether Redis is there yet or not."""
         hub = cls(redis, settings)
-        reader = asyncio.create_task(hub._read_for_ever(), name="hub")
-        try:
+        async with alongside(hub._read_for_ever(), name="hub"):
             yield hub
-        finally:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
 
     def __len__(self) -> int:
         return sum(map(len, self._subscribers.values())) + len(self._listeners)

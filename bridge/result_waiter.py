@@ -1,12 +1,12 @@
 """Awaiting results: any number of tasks on one shared connection, each result as soon as it is stored."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+from bridge.alongside import alongside
 from bridge.batching import settle
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.protocol.result import READY_STATES, TaskMeta, read_meta
@@ -39,13 +39,8 @@ class ResultWaiter:
     async def open(cls, redis: Redis, backend: ResultBackend) -> AsyncIterator[Self]:
         """A waiter that connects when something is first awaited."""
         waiter = cls(redis, backend)
-        serving = asyncio.create_task(waiter._serve_for_ever(), name="results")
-        try:
+        async with alongside(waiter._serve_for_ever(), name="results"):
             yield waiter
-        finally:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
 
     def __repr__(self) -> str:
         return f"<ResultWaiter awaited={len(self._awaited)}>"
