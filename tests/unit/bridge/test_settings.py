@@ -1,17 +1,8 @@
-import os
-
 import pytest
 from pydantic import ValidationError
 
 from bridge.errors import InvalidSettings
 from bridge.settings import BridgeSettings
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in os.environ:
-        if variable.upper().startswith("PETIOLE_"):
-            monkeypatch.delenv(variable)
 
 
 def test_every_setting_has_a_default_that_works() -> None:

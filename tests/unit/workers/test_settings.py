@@ -6,12 +6,6 @@ from workers.errors import InvalidSettings
 from workers.settings import WorkerSettings
 
 
-@pytest.fixture(autouse=True)
-def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in WorkerSettings.model_fields:
-        monkeypatch.delenv(f"PETIOLE_{name.upper()}", raising=False)
-
-
 def test_a_worker_needs_no_settings() -> None:
     settings = WorkerSettings.load()
     assert settings.redis_url == settings.backend_url == "redis://localhost:6379/0"
