@@ -10,7 +10,7 @@
 
 local index = KEYS[1]
 local prefix, last_id, last_time, count, depth, from, before, wanted = unpack(ARGV)
-last_time, count, depth, from = tonumber(last_time), tonumber(count), tonumber(depth), tonumber(from)
+count, depth, from = tonumber(count), tonumber(depth), tonumber(from)
 wanted = cjson.decode(wanted)
 local CHUNK = 200
 local FIELDS = { 'status', 'task', 'queue', 'batch', 'owner' }
@@ -41,12 +41,25 @@ local function fits(id)
   return not wanted.tags or has_all(values[1])
 end
 
--- How many stand before the first that is to be looked at.
+-- Whether the index has a before b among tasks of one time, from the newest on. Lua's own comparison follows the locale.
+local function stands_before(a, b)
+  for place = 1, math.min(#a, #b) do
+    local left, right = a:byte(place), b:byte(place)
+    if left ~= right then return left > right end
+  end
+  return #a > #b
+end
+
+-- How many stand before the first that is to be looked at. The last one looked at may have left the index.
 local function start()
-  local rank = last_id ~= '' and redis.call('ZREVRANK', index, last_id)
-  if rank then return rank + 1 end
-  if last_id ~= '' then return redis.call('ZCOUNT', index, last_time, '+inf') end -- it has left the index
-  return redis.call('ZCOUNT', index, before, '+inf')
+  if last_id == '' then return redis.call('ZCOUNT', index, before, '+inf') end
+  local low, high = redis.call('ZCOUNT', index, '(' .. last_time, '+inf'), redis.call('ZCOUNT', index, last_time, '+inf')
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if stands_before(last_id, redis.call('ZREVRANGE', index, middle, middle)[1]) then high = middle
+    else low = middle + 1 end
+  end
+  return low
 end
 
 local reply, at = { '', 0 }, start()

@@ -77,6 +77,40 @@ async def test_a_cursor_holds_though_its_task_is_forgotten(
     assert [record.task_id for record in rest.tasks] == [one for one in "ba" if one != removed]
 
 
+MIXED = ["a", "B", "a-b", "ab", "_a", "A", "ä", "z", "Z9"]
+"""Ids that languages sort in other ways than by their bytes."""
+
+
+@pytest.mark.parametrize("owner", ["", "acme"])
+@pytest.mark.parametrize("removed", MIXED)
+async def test_a_cursor_among_tasks_of_one_moment_holds_though_its_task_is_forgotten(
+    tasks: TaskList, store: StatusStore, redis: Redis, removed: str, owner: str
+) -> None:
+    facts = {"owner": owner} if owner else {}
+    for at_ms, prefix in ((AT_MS, ""), (AT_MS + 1, "late "), (AT_MS - 1, "early ")):
+        for task_id in MIXED:
+            await adopted(store, prefix + task_id, at_ms=at_ms, **facts)
+    listed = tasks.of(owner)
+    (order,) = await ids(listed, ALL)
+    at = order.index(removed) + 1
+    page = await listed.page(ALL, limit=at)
+    assert page.next == Cursor(task_id=removed, time=AT_MS)
+    await redis.execute("ZREM", f"petiole:index:{owner}" if owner else "petiole:index", removed)
+    rest = await listed.page(ALL, page.next, limit=100)
+    assert [record.task_id for record in rest.tasks] == order[at:]
+
+
+async def test_a_page_goes_on_at_its_place_though_its_last_task_was_submitted_again(
+    tasks: TaskList, store: StatusStore, redis: Redis
+) -> None:
+    await adopted(store, *"abcd")
+    first = await tasks.page(ALL, limit=2)
+    await redis.execute("ZADD", "petiole:index", AT_MS + 50, "c")
+    assert first.next
+    rest = await tasks.page(ALL, first.next)
+    assert [record.task_id for record in rest.tasks] == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("which", "found"),
     [
