@@ -16,6 +16,7 @@ from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate
 from bridge.status_store import StatusStore
+from tests.integration.restarting import kill, restart
 from tests.integration.submissions import DEADLINE, START
 
 AT_MS = int(START * 1000)
@@ -131,10 +132,8 @@ async def test_followers_go_on_after_a_restart_of_the_server(own_server: Child, 
     ):
         await store.advance(story()[:3])
         assert [(await anext(stream)).seq for _ in range(3)] == [1, 2, 3]
-        await redis.execute("WAITAOF", 1, 0, 5_000)
-        await own_server.kill()
-        await own_server.start()
-        await own_server.ready()
+        await kill(own_server, redis)
+        await restart(own_server)
         await tell(store, story()[3:])
         assert await seqs(stream) == list(range(4, LAST + 1))
 

@@ -11,6 +11,7 @@ from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.publisher import Publisher
 from bridge.redis import Redis, Script
 from bridge.settings import BridgeSettings
+from tests.integration.restarting import kill, restart
 from tests.integration.submissions import Clock, identity, submission, until
 
 
@@ -90,14 +91,12 @@ async def test_a_broker_that_goes_away_fails_submits_at_once_and_serves_them_whe
         Publisher.open(redis, settings, identity(Clock())) as publisher,
     ):
         await publisher.publish(submission("before"))
-        await redis.execute("WAITAOF", 1, 0, 5_000)
-        await own_server.kill()
+        await kill(own_server, redis)
         async with asyncio.timeout(1):
             with pytest.raises(BrokerUnavailable, match="Try again later"):
                 await publisher.publish(submission("meanwhile"))
 
-        await own_server.start()
-        await own_server.ready()
+        await restart(own_server)
         await publisher.publish(submission("after"))
 
         known = [await redis.execute("EXISTS", f"petiole:task:{name}") for name in ("before", "meanwhile", "after")]

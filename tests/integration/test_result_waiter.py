@@ -14,6 +14,7 @@ from bridge.result_backend import ResultBackend
 from bridge.result_waiter import BATCH, ResultWaiter
 from bridge.settings import BridgeSettings
 from tests.celery_says import meta
+from tests.integration.restarting import restart
 from tests.integration.submissions import until
 
 DEADLINE = 20
@@ -127,8 +128,7 @@ async def test_a_result_stored_while_the_connection_was_gone_is_found(own_server
         await until(partial(hears, redis, "a1"))
         await redis.execute("SET", "celery-task-meta-a1", meta("a1", "SUCCESS", 3))
         await own_server.stop()
-        await own_server.start()
-        await own_server.ready()
+        await restart(own_server)
 
         async with asyncio.timeout(DEADLINE):
             assert (await waiting).result == 3

@@ -21,6 +21,7 @@ from tests.celery_says import (
     started,
     succeeded,
 )
+from tests.integration.restarting import kill, restart
 from tests.integration.submissions import Clock, identity, submission, until
 from tests.integration.watching import Worker, following, has_come_to, history, result_of, watcher
 
@@ -207,10 +208,8 @@ async def test_news_lost_while_the_server_was_away_is_found_when_it_is_back(
         await publisher.publish(submission("a1"))
         await publisher.publish(submission("b1"))
         await worker.keeps("a1", meta("a1", "SUCCESS", 3))
-        await redis.execute("WAITAOF", 1, 0, 5_000)
-        await own_server.kill()
-        await own_server.start()
-        await own_server.ready()
+        await kill(own_server, redis)
+        await restart(own_server)
 
         await until(lambda: has_come_to(store, "a1", Status.SUCCEEDED))
         await until(lambda: worker.is_heard_by(1))

@@ -16,6 +16,7 @@ from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate
 from bridge.status_store import StatusStore
 from bridge.workflow_follower import After, workflow_updates
+from tests.integration.restarting import kill, restart
 from tests.integration.submissions import DEADLINE
 from tests.integration.test_following import LAST, story, tell
 
@@ -127,9 +128,7 @@ async def test_a_workflow_is_followed_through_a_restart_of_the_server(own_server
         news = stories("a0", "a1")
         await store.advance(news[:4])
         assert [(await anext(stream)).seq for _ in range(4)] == [1, 2, 1, 2]
-        await redis.execute("WAITAOF", 1, 0, 5_000)
-        await own_server.kill()
-        await own_server.start()
-        await own_server.ready()
+        await kill(own_server, redis)
+        await restart(own_server)
         await tell(store, news[4:])
         assert await seqs(stream) == whole("a0", "a1", first=3)
