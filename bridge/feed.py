@@ -76,7 +76,12 @@ class FeedFollower:
                 yield entry
 
     async def _is_cut_off(self, cursor: str) -> bool:
-        """Whether entries after the cursor may have been dropped. May cry wolf, never the reverse."""
+        """Whether entries after the cursor may have been dropped. May cry wolf, never the reverse.
+
+        A cursor beyond the end is of a feed that was there before, as when Redis has lost what it had.
+        """
+        if place(cursor) > place(await end_of(self._redis, self._key)):
+            return True
         oldest = await self._redis.execute("XRANGE", self._key, "-", "+", "COUNT", 1)
         if not oldest or place(oldest[0][0].decode()) <= place(cursor):
             return False

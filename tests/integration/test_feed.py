@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.errors import SubscriberTooSlow
-from bridge.feed import Feed, FeedFollower, FeedReset, FeedStep
+from bridge.feed import BEGINNING, Feed, FeedFollower, FeedReset, FeedStep
 from bridge.feed_entry import FeedEntry, Selection
 from bridge.hub import Hub
 from bridge.protocol.compact import compact
@@ -125,6 +125,26 @@ async def test_who_comes_back_too_late_is_told_so(redis: Redis, hub: Hub, store:
     with feed.following(EVERYTHING, cursor) as follower:
         (reset,) = await follower.catch_up()
         assert reset == FeedReset(cursor=await present(feed))
+
+
+@pytest.mark.parametrize("there", [[], ["a1"]])
+async def test_a_place_beyond_the_end_is_of_a_feed_that_is_gone(
+    feed: Feed, store: StatusStore, there: list[str]
+) -> None:
+    for task_id in there:
+        await adopted(store, task_id)
+    with feed.following(EVERYTHING, "99999999999999-0") as follower:
+        assert await follower.catch_up() == [FeedReset(cursor=await feed.end())]
+        await adopted(store, "a2")
+        assert told(await heard(follower, 1)) == [("a2", 1)]
+
+
+async def test_who_is_at_the_end_of_the_feed_is_not_told_to_begin_anew(feed: Feed, store: StatusStore) -> None:
+    assert await feed.end() == BEGINNING
+    for _ in range(2):
+        with feed.following(EVERYTHING, await feed.end()) as follower:
+            assert await follower.catch_up() == []
+        await adopted(store, "a1")
 
 
 async def test_a_reader_that_lets_too_much_gather_is_dropped(feed: Feed, store: StatusStore) -> None:
