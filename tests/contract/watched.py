@@ -7,7 +7,7 @@ from bridge import TaskClient, open_client
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
-from tests.integration.submissions import WallClock
+from tests.clocks import WallClock
 from tests.integration.watching import following, watcher
 
 

@@ -10,7 +10,8 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
-from tests.integration.submissions import Clock, identity
+from tests.clocks import Clock
+from tests.integration.submissions import identity
 from tests.integration.watching import Worker, following, watcher
 
 

@@ -1,9 +1,7 @@
 """What tests submit, by whom, and at what time."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -11,34 +9,12 @@ from bridge.acceptance import Identity, Submission
 from bridge.protocol.events import Sender
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
+from tests.clocks import START, Clock
 
-START = 1_795_488_861.5
 TOMORROW = datetime.fromtimestamp(START, UTC) + timedelta(days=1)
 IN_A_MONTH = datetime.fromtimestamp(START, UTC) + timedelta(days=30)
 DEADLINE = 10
 """Seconds that a test waits for what must happen."""
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until a test moves it; `now` in seconds."""
-
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
-
-    @property
-    def ms(self) -> int:
-        return int(self.now * 1000)
-
-
-class WallClock(Clock):
-    """The real time, for tests with processes that have it too."""
-
-    @property
-    def ms(self) -> int:
-        return int(time.time() * 1000)
 
 
 def identity(clock: Clock) -> Identity:

@@ -15,8 +15,9 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
+from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
-from tests.integration.submissions import IN_A_MONTH, Clock, identity, submission
+from tests.integration.submissions import IN_A_MONTH, identity, submission
 
 
 async def keys(redis: Redis) -> set[str]:

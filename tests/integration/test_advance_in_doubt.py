@@ -7,7 +7,8 @@ from bridge.protocol.state import ENDS, Status
 from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.status_store import Advanced, StatusStore
-from tests.integration.submissions import IN_A_MONTH, Clock, submission
+from tests.clocks import Clock
+from tests.integration.submissions import IN_A_MONTH, submission
 from tests.integration.telling import AT_MS, in_status, kinds, news, one
 
 OPEN = sorted(set(Status) - ENDS)

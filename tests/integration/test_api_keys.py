@@ -6,7 +6,7 @@ from bridge.api_keys import ApiKeys, Scope, read_key
 from bridge.errors import ApiKeyNotFound, InvalidOwner, UnreadableBytes
 from bridge.protocol.keys import Keys
 from bridge.redis import Redis
-from tests.integration.submissions import Clock
+from tests.clocks import Clock
 
 SCOPES = (Scope.READ, Scope.SUBMIT)
 

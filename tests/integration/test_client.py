@@ -16,7 +16,7 @@ from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
 from bridge.watcher import Watcher
 from tests.celery_says import meta, received, started
-from tests.integration.submissions import WallClock
+from tests.clocks import WallClock
 from tests.integration.telling import news
 from tests.integration.watching import following, watcher
 

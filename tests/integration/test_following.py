@@ -16,8 +16,9 @@ from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status import StatusUpdate
 from bridge.status_store import StatusStore
+from tests.clocks import START
 from tests.integration.restarting import kill, restart
-from tests.integration.submissions import DEADLINE, START
+from tests.integration.submissions import DEADLINE
 
 AT_MS = int(START * 1000)
 LAST = 60

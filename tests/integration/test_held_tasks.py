@@ -9,7 +9,8 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
-from tests.integration.submissions import IN_A_MONTH, START, TOMORROW, Clock, submission
+from tests.clocks import START, Clock
+from tests.integration.submissions import IN_A_MONTH, TOMORROW, submission
 
 DAY_MS = 86_400_000
 

@@ -10,8 +10,9 @@ from bridge.idempotency import Claim
 from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
-from tests.integration.submissions import Clock, identity, submission
+from tests.integration.submissions import identity, submission
 
 KEY = "petiole:idempotency::k1"
 

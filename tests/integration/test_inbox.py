@@ -12,7 +12,8 @@ from bridge.protocol.state import Status
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import Advanced, StatusStore
-from tests.integration.submissions import DEADLINE, Clock
+from tests.clocks import Clock
+from tests.integration.submissions import DEADLINE
 
 
 class Troubled(StatusStore):

@@ -18,8 +18,8 @@ from bridge.status_store import StatusStore
 from bridge.watcher import Watcher
 from bridge.whereabouts import DEEPEST_SEARCH, PAGE, Whereabouts
 from tests.celery_says import WORKER, heartbeat, meta
+from tests.clocks import Clock
 from tests.integration.pidbox import Panel, serving
-from tests.integration.submissions import Clock
 from tests.integration.telling import in_status, news
 from tests.integration.watching import Worker, result_of, watcher
 

@@ -13,7 +13,8 @@ from bridge.settings import BridgeSettings
 from bridge.signs_of_life import FORGET_WATCHER_MS, FORGET_WORKER_MS, SignsOfLife
 from bridge.status_store import StatusStore
 from tests.celery_says import WORKER, heartbeat
-from tests.integration.submissions import TOMORROW, Clock, submission
+from tests.clocks import Clock
+from tests.integration.submissions import TOMORROW, submission
 
 
 @pytest.fixture

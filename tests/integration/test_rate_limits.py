@@ -11,7 +11,7 @@ from bridge.protocol.keys import Keys
 from bridge.rate_limits import AHEAD_FROM, AHEAD_SECONDS, Allowance, RateLimits
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from tests.integration.submissions import Clock
+from tests.clocks import Clock
 
 SLOW = 0.001
 """Requests a second: none comes back while a test runs."""

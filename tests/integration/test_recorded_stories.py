@@ -14,7 +14,8 @@ from bridge.redis import Published, Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
 from tests.celery_says import WORKER
-from tests.integration.submissions import Clock, submission, until
+from tests.clocks import Clock
+from tests.integration.submissions import submission, until
 from tests.integration.watching import following, watcher
 from tests.recorded import RESULTS, recorded, stories
 

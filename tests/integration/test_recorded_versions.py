@@ -5,7 +5,8 @@ import pytest
 from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.status_store import StatusStore
-from tests.integration.submissions import Clock, submission, until
+from tests.clocks import Clock
+from tests.integration.submissions import submission, until
 from tests.integration.test_recorded_stories import AT_ONCE, EXPECTED, has_ended, play, task_of
 from tests.integration.watching import following, watcher
 from tests.recorded import recorded, versions

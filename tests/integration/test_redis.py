@@ -11,8 +11,9 @@ from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.publisher import Publisher
 from bridge.redis import Redis, Script
 from bridge.settings import BridgeSettings
+from tests.clocks import Clock
 from tests.integration.restarting import kill, restart
-from tests.integration.submissions import Clock, identity, submission, until
+from tests.integration.submissions import identity, submission, until
 
 
 async def test_every_caller_gets_the_answer_to_its_own_command(redis: Redis) -> None:

@@ -9,8 +9,8 @@ from bridge.protocol.state import Status
 from bridge.redis import Redis
 from bridge.status_store import StatusStore
 from tests.celery_says import WORKER, envelope, heartbeat
+from tests.clocks import Clock
 from tests.integration.pidbox import Panel, serving
-from tests.integration.submissions import Clock
 from tests.integration.telling import AT_MS, in_status
 from tests.integration.watching import Worker, following, watcher
 

@@ -11,7 +11,8 @@ from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
 from tests.celery_says import TIME, envelope, event, meta, received, retried, started
-from tests.integration.submissions import Clock, submission, until
+from tests.clocks import Clock
+from tests.integration.submissions import submission, until
 from tests.integration.telling import AT_MS, in_status, kinds, news
 from tests.integration.watching import EVENTS, RESULT, Worker, following, has_come_to, history, watcher
 

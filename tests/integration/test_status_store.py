@@ -12,7 +12,8 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.status_store import StatusStore
-from tests.integration.submissions import START, submission
+from tests.clocks import START
+from tests.integration.submissions import submission
 
 AT_MS = int(START * 1000)
 

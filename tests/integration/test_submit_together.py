@@ -20,8 +20,9 @@ from bridge.protocol.events import read_events
 from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
-from tests.integration.submissions import Clock, identity, submission
+from tests.integration.submissions import identity, submission
 
 GOOD = Call("tasks.add", [1])
 

@@ -9,7 +9,8 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.status_store import StatusStore
 from bridge.task_list import LOOKED_AT, Cursor, TaskFilter, TaskList
-from tests.integration.submissions import Clock, submission
+from tests.clocks import Clock
+from tests.integration.submissions import submission
 from tests.integration.telling import AT_MS, news
 
 ALL = TaskFilter()

@@ -13,16 +13,7 @@ from bridge.protocol.keys import Keys
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.task_types import TaskTypes
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clocks import Clock
 
 
 class Site:

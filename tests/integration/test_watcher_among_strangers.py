@@ -18,7 +18,8 @@ from tests.celery_says import (
     started,
     succeeded,
 )
-from tests.integration.submissions import Clock, identity, submission, until
+from tests.clocks import Clock
+from tests.integration.submissions import identity, submission, until
 from tests.integration.watching import Worker, following, has_come_to, history, result_of, watcher
 
 

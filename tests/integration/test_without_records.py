@@ -12,8 +12,9 @@ from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from tests.celery_says import meta
+from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
-from tests.integration.submissions import TOMORROW, Clock, identity, submission
+from tests.integration.submissions import TOMORROW, identity, submission
 
 
 async def keys(redis: Redis) -> set[str]:

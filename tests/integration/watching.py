@@ -14,7 +14,8 @@ from bridge.result_backend import ResultBackend
 from bridge.status_store import StatusStore
 from bridge.watcher import Installation, Watcher
 from tests.celery_says import envelope, meta
-from tests.integration.submissions import DEADLINE, Clock, until
+from tests.clocks import Clock
+from tests.integration.submissions import DEADLINE, until
 
 EVENTS = "/0.celeryev/task.multi"
 RESULT = "celery-task-meta-"

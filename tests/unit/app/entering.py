@@ -1,6 +1,6 @@
 """Keys, limits and tokens that are told what to say: no Redis."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,20 +12,10 @@ from bridge.api_keys import ApiKey, ApiKeys, Scope
 from bridge.errors import PetioleError
 from bridge.rate_limits import Allowance, RateLimits
 from bridge.stream_tokens import StreamTokens
+from tests.clocks import Clock
 from tests.unit.app.edge import ToldClient, edge_on
 
 SECRET = "5e" * 32
-START = 1_795_488_861.5
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until a test moves it; `now` in seconds."""
-
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def key_id(number: int) -> str:

@@ -4,7 +4,8 @@ from app.auth import ANYBODY, KEY_SECONDS, KEYS_KNOWN, Caller, Doorkeeper, Known
 from app.errors import ProblemRaised
 from bridge.api_keys import Scope
 from bridge.errors import BrokerUnavailable
-from tests.unit.app.entering import START, Clock, ToldKeys, key_id, text_of, tokens
+from tests.clocks import START, Clock
+from tests.unit.app.entering import ToldKeys, key_id, text_of, tokens
 
 READER = Caller(owner="acme", scopes=frozenset({Scope.READ}), key_id=key_id(1))
 

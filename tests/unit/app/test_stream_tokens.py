@@ -11,8 +11,9 @@ from app.auth import Caller
 from app.deps import Edge
 from app.guard import guarded
 from bridge.api_keys import Scope
+from tests.clocks import Clock
 from tests.unit.app.edge import ToldClient, ToldHistory, edge_on, requests_to
-from tests.unit.app.entering import Clock, ToldKeys, guarded_edge, key_id, shown
+from tests.unit.app.entering import ToldKeys, guarded_edge, key_id, shown
 from tests.unit.bridge.updates import TASK_ID, update
 
 STREAM = f"/v1/tasks/{TASK_ID}/events"
