@@ -47,6 +47,7 @@ Every error is a problem document (RFC 9457): `type` is its stable name, `errors
 ROUTERS = (
     submit.direct,
     submit.router,
+    task_types.submits,
     batches.router,
     workflows.router,
     tasks.router,

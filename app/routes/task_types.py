@@ -1,5 +1,6 @@
 """The task types that the workers announced, and submits that are checked against them."""
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -20,6 +21,8 @@ from bridge.protocol.catalog import NAME_LIMIT, Catalog, TaskType
 from bridge.protocol.compact import compact
 
 router = APIRouter(prefix="/v1/task-types", route_class=StrictJsonRoute, tags=["task types"])
+submits = APIRouter(prefix="/v1/task-types", route_class=StrictJsonRoute, tags=["task types"])
+"""Apart, since it is called more often than what is matched between the two."""
 Name = Annotated[str, Path(max_length=NAME_LIMIT, description="The name of the task, as its worker has it.")]
 IfNoneMatch = Annotated[str | None, Header(description="The `ETag` of what the client has.")]
 UNCHANGED: dict[int | str, dict[str, Any]] = {
@@ -120,7 +123,13 @@ async def read_task_type(name: Name, client: TheClient, if_none_match: IfNoneMat
     return _answer(TaskTypeResource.of(catalog.types[name]), catalog)
 
 
-@router.post(
+@lru_cache(1_024)
+def _options(queue: str | None) -> TaskOptions:
+    """Of all that goes to one queue; they are only read, and to fill in what was not given takes as long as a check."""
+    return TaskOptions.model_construct(queue=queue)
+
+
+@submits.post(
     "/{name}/tasks",
     status_code=202,
     response_model=TaskResource,
@@ -139,7 +148,7 @@ async def submit_of_type(name: Name, request: Request, payload: Payload, edge: T
         raise _unknown(name, 422)
     if wrong := complaints(known, payload):
         raise ProblemRaised(payload_invalid(wrong))
-    options = TaskOptions.model_construct(queue=known.queue)
+    options = _options(known.queue)
     given = submit_options(request, options.to_bridge())
     submit = TaskRequest.model_construct(task=name, args=[], kwargs=payload, options=options)
     try:

@@ -10,7 +10,17 @@ import sys
 
 from tests.benchmarks.services import open_bench
 
-NAMES = ("http_submit", "client_submit", "batch_submit", "result_latency", "memory", "streams", "list_tasks")
+NAMES = (
+    "http_submit",
+    "typed_submit",
+    "guarded_submit",
+    "client_submit",
+    "batch_submit",
+    "result_latency",
+    "memory",
+    "streams",
+    "list_tasks",
+)
 
 
 async def measure(name: str) -> bool:

@@ -3,13 +3,10 @@
 import sys
 
 from app.cli.ports import free_port
-from tests.benchmarks.load import post, requests_per_second
-from tests.benchmarks.report import Figure, Pairs
+from tests.benchmarks.load import compared, post
+from tests.benchmarks.report import Figure
 from tests.benchmarks.services import Bench
 
-CONNECTIONS = 64
-SECONDS = 3.0
-ROUNDS = 5
 GOAL = 0.6
 REQUEST = post("/tasks/submit", b'{"data": "sample payload"}')
 
@@ -19,12 +16,7 @@ async def run(bench: Bench) -> list[Figure]:
     ours, bare = free_port(), free_port()
     await bench.start_api(ours, PETIOLE_MAX_QUEUE_DEPTH="100000000", PETIOLE_DEFAULT_TASK="bench.none")
     await bench.start("bare", _uvicorn(bare), bare, {})
-    pairs = Pairs(ours=[], theirs=[])
-    for port in (ours, bare):
-        await requests_per_second(port, REQUEST, connections=CONNECTIONS, seconds=1)
-    for _ in range(ROUNDS):
-        pairs.theirs.append(await requests_per_second(bare, REQUEST, connections=CONNECTIONS, seconds=SECONDS))
-        pairs.ours.append(await requests_per_second(ours, REQUEST, connections=CONNECTIONS, seconds=SECONDS))
+    pairs = await compared((ours, REQUEST), (bare, REQUEST))
     return pairs.figures("POST /tasks/submit, 64 connections", "bare FastAPI route", "requests/s", at_least=GOAL)
 
 

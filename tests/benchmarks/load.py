@@ -3,9 +3,17 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
+from tests.benchmarks.report import Pairs
+
+CONNECTIONS = 64
+SECONDS = 3.0
+ROUNDS = 5
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 HEAD_END = b"\r\n\r\n"
 
@@ -55,9 +63,12 @@ def length(head: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def post(path: str, body: bytes, media_type: str = "application/json") -> bytes:
+def post(
+    path: str, body: bytes, media_type: str = "application/json", headers: Mapping[str, str] = NO_HEADERS
+) -> bytes:
     """A POST."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}"
+    fields = {"Host": "localhost", "Content-Type": media_type, "Content-Length": len(body), **headers}
+    head = "\r\n".join([f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())])
     return head.encode() + HEAD_END + body
 
 
@@ -80,3 +91,14 @@ async def requests_per_second(port: int, request: bytes, *, connections: int, se
     if tally.bad:
         raise RuntimeError(f"{tally.bad} answers were no success")
     return rate
+
+
+async def compared(ours: tuple[int, bytes], theirs: tuple[int, bytes]) -> Pairs:
+    """Requests per second of two requests, each with the port it goes to, in turn, each with the machine to itself."""
+    pairs = Pairs(ours=[], theirs=[])
+    for port, request in (ours, theirs):
+        await requests_per_second(port, request, connections=CONNECTIONS, seconds=1)
+    for _ in range(ROUNDS):
+        for rates, (port, request) in ((pairs.theirs, theirs), (pairs.ours, ours)):
+            rates.append(await requests_per_second(port, request, connections=CONNECTIONS, seconds=SECONDS))
+    return pairs
