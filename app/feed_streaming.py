@@ -8,7 +8,7 @@ from app.deps import Edge
 from app.schemas import TaskResource, now_ms
 from app.streaming import UpdateStream
 from bridge.feed import FeedReset, FeedStep
-from bridge.feed_entry import Selection
+from bridge.feed_entry import FeedEntry, Selection
 from bridge.protocol.compact import compact
 
 
@@ -16,7 +16,9 @@ class FeedStream(UpdateStream[FeedStep]):
     """The updates of the tasks selected. When they are named one by one it ends with the last of them."""
 
     def __init__(self, edge: Edge, selection: Selection, cursor: str | None) -> None:
-        super().__init__(edge, edge.client.feed.following(selection, cursor, limit=edge.settings.stream_buffer))
+        # Of tasks that are named all is heard: an end that is not shown, since the rest does not fit, is one as well.
+        heard = Selection(task_ids=selection.task_ids) if selection.task_ids else selection
+        super().__init__(edge, edge.client.feed.following(heard, cursor, limit=edge.settings.stream_buffer))
         self._selection = selection
         self._open = set(selection.task_ids)
 
@@ -31,18 +33,21 @@ class FeedStream(UpdateStream[FeedStep]):
     async def begin(self) -> bool:
         """See `UpdateStream.begin`. Raises `TaskNotFound` for the first of the named tasks that is not known."""
         await self._read_all()
-        return await super().begin()
+        await super().begin()
+        self._first = self._shown(self._first)
+        return bool(self._first) or not self.ended
+
+    def _shown(self, steps: Sequence[FeedStep]) -> list[FeedStep]:
+        """Those that are selected; of the rest the ends are noted as well."""
+        updates = [step for step in steps if isinstance(step, FeedEntry)]
+        self._open -= {entry.update.task_id for entry in updates if entry.update.final}
+        return [step for step in steps if isinstance(step, FeedReset) or self._selection.has(step)]
 
     async def encode(self, steps: Sequence[FeedStep]) -> bytes:
         """Updates; a reset tells of the tasks as they are, or where they are listed when they are not named."""
         parts = []
-        for step in steps:
-            if isinstance(step, FeedReset):
-                parts.append(await self._reset(step.cursor))
-            else:
-                parts.append(sse.feed_update(step))
-                if step.update.final:
-                    self._open.discard(step.update.task_id)
+        for step in self._shown(steps):
+            parts.append(await self._reset(step.cursor) if isinstance(step, FeedReset) else sse.feed_update(step))
         return b"".join(parts)
 
     async def _reset(self, cursor: str) -> bytes:

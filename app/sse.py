@@ -6,7 +6,8 @@ from bridge.feed_entry import FeedEntry
 from bridge.status import StatusUpdate
 
 MEDIA_TYPE = "text/event-stream"
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+NOT_STORED = {"Cache-Control": "no-store"}
+HEADERS = {**NOT_STORED, "X-Accel-Buffering": "no"}
 KEEP_ALIVE = b": keep-alive\n\n"
 SHARED_UPDATES = 2_048
 """Updates whose bytes are kept for the next follower."""

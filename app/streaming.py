@@ -161,6 +161,6 @@ async def begun(
     with ExitStack() as until_begun:
         until_begun.callback(stream.close)
         if not await stream.begin():
-            return Response(status_code=204)
+            return Response(status_code=204, headers=sse.NOT_STORED)
         until_begun.pop_all()
         return UpdateStreamResponse(stream, status_code, headers)

@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 from app import sse
 from app.deps import TheEdge
 from app.errors import documented
-from app.routes.tasks import HISTORY_EXAMPLE, After, TaskId, read_history
+from app.histories import History
+from app.routes.tasks import After, TaskId, read_history
 from app.streaming import TaskStream, begun
 
 router = APIRouter(prefix="/v1/tasks")
@@ -36,11 +37,9 @@ data: {"task_id":"c2a9…","seq":5,"status":"succeeded","attempt":1,"result":{"r
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "A stream of updates, numbered from 1.",
-            "content": {
-                sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE},
-                "application/json": {"example": HISTORY_EXAMPLE},
-            },
+            "model": History,
+            "description": "A stream of updates, numbered from 1; or those that there are as JSON, by `Accept`.",
+            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}, "application/json": {}},
         },
         204: {"description": "The client has every update, and the task has ended: nothing will follow."},
         **documented(404, 410, 422, 503),
@@ -61,7 +60,7 @@ async def follow_task(
       a client that cannot set headers; the header counts where both are given.
     - After an end the stream closes; coming back then answers 204, which stops an `EventSource`.
     - `reset` carries the whole task when older updates are not kept any more; `closing` says that this server stops.
-    - `Accept: application/json` answers the updates that there are, as `/history` does.
+    - `Accept: application/json` answers the updates that there are, as `/history` does, also with its `reset`.
     - Silence is broken by a comment every 15 seconds or less.
 
     *Try it out* shows the stream once the task has ended; `curl -N` shows it as it happens.

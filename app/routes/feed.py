@@ -6,13 +6,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app import sse
-from app.deps import Edge, TheEdge
+from app.deps import TheEdge
 from app.errors import documented
 from app.feed_streaming import FeedStream
+from app.histories import FeedPage, feed_json
 from app.streaming import begun
-from bridge.feed import FeedReset
-from bridge.feed_entry import FeedEntry, Selection
-from bridge.protocol.compact import compact
+from bridge.feed_entry import Selection
 
 router = APIRouter(prefix="/v1")
 MAX_NAMES = 1_000
@@ -33,11 +32,6 @@ event: succeeded
 data: {"task_id":"77b0…","seq":5,"status":"succeeded","attempt":1,"result":{"rows":344},"final":true,"time":"…Z"}
 
 """
-_JSON_EXAMPLE = {
-    "cursor": "1769860800123-0",
-    "reset": False,
-    "updates": [{"task_id": "c2a9…", "seq": 3, "status": "running", "attempt": 1, "time": "…Z"}],
-}
 
 
 async def _selection(task: Names, batch: Names, tag: Names, queue: Names, type: Names) -> Selection:  # noqa: A002
@@ -55,11 +49,9 @@ async def _selection(task: Names, batch: Names, tag: Names, queue: Names, type: 
     response_class=StreamingResponse,
     responses={
         200: {
+            "model": FeedPage,
             "description": "The updates of many tasks, in one order: as a stream, or as JSON by `Accept`.",
-            "content": {
-                sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE},
-                "application/json": {"example": _JSON_EXAMPLE},
-            },
+            "content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}, "application/json": {}},
         },
         204: {"description": "All tasks that were named have ended, and the client has every update."},
         **documented(404, 410, 422, 503),
@@ -79,21 +71,15 @@ async def follow_many(
 
     - `id` is the update's place in the feed of all updates, rising. A client that returns with `Last-Event-ID` or
       `?after=`, to any replica, gets exactly what it missed.
-    - Without a place, and when what came after it is not kept any more, the stream begins with `reset`: one for each
-      task that is named, with the whole task; else one that says where the tasks are listed. The last has the `id`.
-    - When all tasks that are named have ended the stream closes; coming back then answers 204.
-    - With `Accept: application/json` the answer is what there is now, and the `cursor` to ask again with.
+    - Without a place, when what came after it is not kept any more, and when the feed has not come to it, the stream
+      begins with `reset`: one for each task that is named, with the whole task; else one that says where the tasks are
+      listed. The last has the `id`.
+    - When all tasks that are named have ended the stream closes, also when the rest of what is asked for does not fit
+      them; coming back then answers 204. 404 when one of them is not known.
+    - With `Accept: application/json` the answer is what there is now, and the `cursor` to ask again with; when `reset`
+      is true, it has the tasks that are named as well.
     """
     cursor = last_event_id or after
     if sse.is_wanted(request.headers.get("accept", "*/*")):
         return await begun(FeedStream(edge, selection, cursor))
-    return await _as_json(edge, selection, cursor)
-
-
-async def _as_json(edge: Edge, selection: Selection, cursor: str | None) -> Response:
-    with edge.client.feed.following(selection, cursor) as follower:
-        steps = await follower.catch_up()
-    updates = [step.update.json for step in steps if isinstance(step, FeedEntry)]
-    reset = any(isinstance(step, FeedReset) for step in steps)
-    head = compact({"cursor": follower.cursor, "reset": reset})[:-1]
-    return Response(b'%b,"updates":[%b]}' % (head.encode(), b",".join(updates)), media_type="application/json")
+    return Response(await feed_json(edge.client, selection, cursor), media_type="application/json")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented
+from app.histories import History, history_json
 from app.schemas import POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
 from app.validators import etag, matches
 from app.waiting import end_within, news_within
@@ -20,12 +21,6 @@ MAX_SEQ = 999_999_999_999_999
 """As many digits as `Last-Event-ID` may have. Redis and Lua know no integers beyond 2**53."""
 Wait = Annotated[float, Query(ge=0, le=3_600, description="Seconds to wait for, at the most; the server has a limit.")]
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only updates with a number above this one.")]
-
-
-HISTORY_EXAMPLE = {
-    "task_id": "c2a9c7f0-0000-4000-8000-000000000000",
-    "updates": [{"seq": 1, "status": "submitted", "attempt": 1, "time": "2026-01-31T12:00:00.000Z"}],
-}
 
 
 @router.get(
@@ -107,21 +102,17 @@ def _failed(record: TaskRecord) -> Problem:
 
 @router.get(
     "/{task_id}/history",
-    responses={
-        200: {
-            "description": "The updates, as the stream sends them.",
-            "content": {"application/json": {"example": HISTORY_EXAMPLE}},
-        },
-        **documented(404, 410, 422, 503),
-    },
+    response_model=History,
+    responses=documented(404, 410, 422, 503),
     tags=["tasks"],
     summary="All updates of a task",
 )
 async def read_history(task_id: TaskId, client: TheClient, after: After = 0) -> Response:
-    """The numbered updates that are kept, the oldest first: the same that the stream sends."""
-    updates = await client.history(task_id, after)
-    body = b'{"task_id":"%b","updates":[%b]}' % (task_id.encode(), b",".join(update.json for update in updates))
-    return Response(body, media_type="application/json")
+    """The numbered updates that are kept, the oldest first: the same that the stream sends.
+
+    `reset` is true when some after `after` are not kept any more; then `task` is the whole task.
+    """
+    return Response(await history_json(client, task_id, after), media_type="application/json")
 
 
 @router.post(
