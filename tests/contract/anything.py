@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bridge import signature
 from bridge.protocol.message import RESERVED_HEADERS
 from bridge.protocol.values import MAX_DEPTH
+from tests.nesting import nested
 
 SOON, LATE = timedelta(seconds=0.2), timedelta(hours=2)
 TASKS = ("echo", "request", "fails", "forgets", "odd", "reports", "sends_progress", "retries", "gives_up", "nowhere")
@@ -30,13 +31,6 @@ class Call:
     options: Mapping[str, Any]
 
 
-def _nested(depth: int) -> object:
-    value: object = "leaf"
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
 texts = st.text(max_size=12) | st.text(st.characters(), max_size=3) | st.sampled_from(["\ud800", "\x00", "__type__"])
 huge = st.builds(pow, st.just(10), st.sampled_from([400, 4_299, 5_000]))
 numbers = st.integers() | st.floats() | st.sampled_from([2**63, -(2**64), math.nan, -math.inf]) | huge
@@ -46,7 +40,7 @@ typed = st.sampled_from(
         *(Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity"), Decimal("1E+999"), b"", b"\xff", b"text"),
     ]
 )
-others = st.sampled_from([object(), {1}, 1j, range(2), _nested(MAX_DEPTH - 1), _nested(MAX_DEPTH), _nested(400)])
+others = st.sampled_from([object(), {1}, 1j, range(2), nested(MAX_DEPTH - 1), nested(MAX_DEPTH), nested(400)])
 leaves = st.none() | st.booleans() | numbers | texts | typed | others
 keys = texts | st.sampled_from(["__type__", "__value__", "task", "options", "self", "task_id", "", "a/b~c"])
 

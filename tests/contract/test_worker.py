@@ -10,16 +10,10 @@ import pytest
 from bridge import Cancelled, StatusUpdate, TaskClient
 from bridge.protocol.state import Status
 from bridge.protocol.values import MAX_DEPTH
+from tests.nesting import nested
 
 DEADLINE = 30
 EAST = timezone(timedelta(hours=5, minutes=30))
-
-
-def nested(depth: int) -> object:
-    value: object = "leaf"
-    for _ in range(depth):
-        value = [value]
-    return value
 
 
 async def ended(client: TaskClient, task: str, args: Any = (), kwargs: Any = None, **options: Any) -> StatusUpdate:

@@ -15,17 +15,11 @@ from bridge.protocol.values import (
     check_name,
     check_task_id,
 )
+from tests.nesting import nested
 
 
 class Level(IntEnum):
     HIGH = 9
-
-
-def nested(depth: int) -> object:
-    value: object = "leaf"
-    for _ in range(depth):
-        value = [value]
-    return value
 
 
 @pytest.mark.parametrize(
