@@ -1,7 +1,5 @@
 """The pages for people, as tests read them: their code blocks, and how to run those."""
 
-import asyncio
-import os
 import re
 import sys
 import textwrap
@@ -9,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.acceptance.waiting import DEADLINE
+from tests.acceptance.programs import run
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -55,19 +53,6 @@ async def run_python(snippet: str, environment: Mapping[str, str]) -> str:
 
 
 async def _run(*argv: str, environment: Mapping[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE):
-            output, errors = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.communicate()
-        raise
-    assert process.returncode == 0, errors.decode()
-    return output.decode()
+    ended = await run(*argv, environment=environment)
+    assert ended.code == 0, ended.errors
+    return ended.output

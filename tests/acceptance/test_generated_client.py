@@ -1,6 +1,5 @@
 """A client that a generator makes from the OpenAPI document submits a task and reads it. With ``--all`` only."""
 
-import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.api import Api
-from tests.acceptance.waiting import DEADLINE
+from tests.acceptance.programs import run
 from tests.environments import install
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -52,10 +51,6 @@ async def test_a_generated_client_submits_a_task_and_reads_it_to_its_end(
 
 
 async def _output(directory: Path, *argv: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *argv, cwd=directory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    async with asyncio.timeout(DEADLINE):
-        printed, _ = await process.communicate()
-    assert process.returncode == 0, printed.decode()
-    return printed.decode()
+    ended = await run(*argv, directory=directory)
+    assert ended.code == 0, ended.output + ended.errors
+    return ended.output

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -14,7 +13,8 @@ import pytest
 from app.auth import KEY_SECONDS
 from app.cli.ports import free_port
 from tests.acceptance.api import Api
-from tests.acceptance.installation import ROOT, Installation
+from tests.acceptance.installation import Installation
+from tests.acceptance.programs import Ended, run
 from tests.acceptance.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -24,23 +24,9 @@ SLACK = 5.0
 """Seconds that a busy machine may take beyond what is promised."""
 
 
-async def petiole(own: Installation, *arguments: str, **environment: str) -> tuple[int | None, str, str]:
-    """Exit code, stdout and stderr of the command, which must end by itself."""
-    told: Mapping[str, str] = {**os.environ, **own.environment, **environment}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.cli", *arguments),
-        env=told,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE):
-            stdout, stderr = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return process.returncode, stdout.decode(), stderr.decode()
+async def petiole(own: Installation, *arguments: str, **environment: str) -> Ended:
+    """The command, which must end by itself."""
+    return await run(sys.executable, "-m", "app.cli", *arguments, environment={**own.environment, **environment})
 
 
 async def made(own: Installation, *arguments: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Schemathesis tries every operation of the OpenAPI document on real processes, with everything it knows to check."""
 
-import asyncio
-import os
 import shutil
 import sys
 from contextlib import AsyncExitStack
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.installation import ROOT, Installation
+from tests.acceptance.programs import Ended, run
 from tests.acceptance.test_keys import KEYS, made
 from tests.acceptance.test_task_types import TYPED_APP
 from tests.acceptance.waiting import until
@@ -36,29 +35,19 @@ async def test_every_answer_to_whatever_fits_the_document_or_not_is_as_the_docum
         return "typed.ship" in document and "workers.tasks.flaky" in document
 
     await until(is_ready)
-    code, told = await _schemathesis(f"{api.http.base_url}/openapi.json", key, tmp_path)
-    assert code == 0, told
+    ended = await _schemathesis(f"{api.http.base_url}/openapi.json", key, tmp_path)
+    assert ended.code == 0, ended.output + ended.errors
 
 
-async def _schemathesis(document: str, key: str, directory: Path) -> tuple[int | None, str]:
-    """Its exit code, and what it prints. Streams are asked for as JSON, since they would not end."""
+async def _schemathesis(document: str, key: str, directory: Path) -> Ended:
+    """Streams are asked for as JSON, since they would not end."""
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert program, "the environment lacks schemathesis"
     headers = ("-H", "Accept: application/json", "-H", f"Authorization: Bearer {key}")
     told = ("--seed", "1", "-w", "1", "--continue-on-failure", "--no-color", "--warnings", "off")
-    process = await asyncio.create_subprocess_exec(
+    return await run(
         *(program, "--config-file", str(CONFIG), "run", document, *headers, *told),
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        environment={"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS},
+        directory=directory,
+        within=WITHIN,
     )
-    try:
-        async with asyncio.timeout(WITHIN):
-            printed, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, printed.decode()
