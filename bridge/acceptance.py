@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -34,12 +35,12 @@ from bridge.settings import BridgeSettings
 
 _ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
 _OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
-_NOT_RECORDED = ""
+_NOT_RECORDED = _NOT_SENT = ""
 Facts = Mapping[str, str | int]
 """Fields of a record, and their values."""
 NO_FACTS: Facts = MappingProxyType({})
-NOW = 0
-"""Held until 0: not held at all."""
+NOW, BY_A_WORKER = 0, -1
+"""Held until 0: not held at all. Until -1: it is not for us to send."""
 
 
 class Submission(NamedTuple):
@@ -58,8 +59,22 @@ class Submission(NamedTuple):
     """The message made ready already, as that of a replay is."""
 
 
+class Planned(NamedTuple):
+    """A task that a worker will send, where to, and what is recorded of it from now on."""
+
+    task_id: str
+    task: str
+    route: Route
+    tags: Sequence[str] = ()
+    facts: Facts = NO_FACTS
+    owner: str = ""
+
+
 class Entry(NamedTuple):
-    """A submission made ready: its ``task-sent`` event, and the part of `accept.lua`'s arguments that is its own."""
+    """A task made ready: its ``task-sent`` event, and the part of `accept.lua`'s arguments that is its own.
+
+    Of a planned one there is no event.
+    """
 
     task_id: str
     nonce: str
@@ -123,9 +138,21 @@ class Acceptance:
             unrecorded = (NOW, sealed, b"", b"", "", "", "", 0)
             return Entry(message.task_id, _NOT_RECORDED, route, sent, unrecorded, submission.claim)
         first, second, due = self._updates(message, now_ms)
-        more = _more(submission)
+        more = _more(submission, message.eta)
         args = (due, sealed, first, second, message.task, route.queue, now_ms, len(more), *more)
         return Entry(message.task_id, delivery_tag[:8], route, sent, args, submission.claim)
+
+    def ready_planned(self, planned: Planned) -> Entry:
+        """Make ready to be recorded what a worker will send.
+
+        Raises:
+            InvalidMessage: its queue is a key of Petiole's.
+        """
+        queue, now_ms = planned.route.queue, int(self._identity.clock() * 1000)
+        self._check_queue(queue)
+        more = _more(planned)
+        args = (BY_A_WORKER, b"", submitted_update(now_ms), b"", planned.task, queue, now_ms, len(more), *more)
+        return Entry(planned.task_id, self._identity.new_id()[:8], planned.route, _NOT_SENT, args)
 
     def _check_queue(self, queue: str) -> None:
         if self.names.key(queue).startswith(self._settings.prefix):
@@ -185,6 +212,7 @@ class Acceptance:
     async def _announce(self, accepted: Sequence[Entry]) -> None:
         """Publish what the script did not, since not all that it was given was accepted, or it was too much at once."""
         size = self._settings.submit_batch
+        accepted = [entry for entry in accepted if entry.sent]
         with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
             for at in range(0, len(accepted), size):
                 await self._redis.execute("PUBLISH", *self._sent(accepted[at : at + size]))
@@ -251,16 +279,15 @@ class Acceptance:
         return claims
 
 
-def _more(submission: Submission) -> list[Arg]:
+def _more(one: Submission | Planned, eta: datetime | None = None) -> list[Arg]:
     """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
-    message, route = submission.message, submission.route
-    more: list[Arg] = ["owner", submission.owner] if submission.owner else []  # the script looks for it here
-    for fact in submission.facts.items():
+    more: list[Arg] = ["owner", one.owner] if one.owner else []  # the script looks for it here
+    for fact in one.facts.items():
         more += fact
-    if route.priority:
-        more += ("priority", route.priority)
-    if submission.tags:
-        more += ("tags", compact(list(submission.tags)))
-    if message.eta:
-        more += ("eta", milliseconds(message.eta))
+    if one.route.priority:
+        more += ("priority", one.route.priority)
+    if one.tags:
+        more += ("tags", compact(list(one.tags)))
+    if eta:
+        more += ("eta", milliseconds(eta))
     return more

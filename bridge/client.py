@@ -13,6 +13,7 @@ from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
 from bridge.follower import Follower, following, updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
 from bridge.hub import DEFAULT_BUFFER
+from bridge.launcher import Launcher
 from bridge.parts import Parts
 from bridge.producer import Producer
 from bridge.protocol import commands
@@ -46,6 +47,7 @@ class TaskClient:
         """Pausing, resuming and purging queues."""
         self._parts = parts
         self._producer = Producer(settings, parts)
+        self._launcher = Launcher(settings, parts)
         self.replays = Replays(parts)
         """Tasks run again, as new ones."""
 
@@ -121,15 +123,17 @@ class TaskClient:
             InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
             DuplicateTask, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
         """
-        return handle_of(self, await self._producer.start(canvas, record=record))
+        return handle_of(self, await self._launcher.start(canvas, record=record))
 
     async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
         """Queue a workflow as `start` does, all of it or nothing; where its results will be.
 
         All its tasks are of the `batch`, and the later steps are recorded at once: each can be followed from now on.
         One that will never run, since what it waits for has failed, is cancelled.
+
+        Raises what `start` raises; `DuplicateTask` also when the id of a later step is that of a task that is known.
         """
-        return await self._producer.start(canvas, record=True, batch=batch)
+        return await self._launcher.start_batch(canvas, batch)
 
     async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
         """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""

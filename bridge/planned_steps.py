@@ -1,4 +1,4 @@
-"""The later steps of a workflow, which workers send: recorded when it starts, so that each can be followed.
+"""The later steps of a workflow, which workers send: recorded with its first messages, so that each can be followed.
 
 A planned step is ``submitted`` like any other task, but its message does not exist yet. When what it waits for has
 ended and will never start it, it is ``cancelled``, unless a worker tells of it: when a task fails, that stores the same
@@ -6,13 +6,14 @@ failure for the next steps of its chain and for the body of its chord, and for n
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, islice
 
+from bridge.acceptance import Facts, Planned
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.compact import compact
-from bridge.protocol.news import Fields, News
+from bridge.protocol.news import News
+from bridge.protocol.route import Route
 from bridge.protocol.state import ENDS, Status
 from bridge.status_store import StatusStore
 
@@ -23,43 +24,36 @@ MOST_AWAITED = 1_000
 """Tasks that one step is known to wait for. Of a larger group the others are not looked at."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStep:
-    """A step and what it waits for. The body of a chord is told by a worker that the header has failed."""
+def planned_steps(
+    result: ResultNode, sent: Collection[str], *, queue: str, owner: str, facts: Facts
+) -> Iterator[Planned]:
+    """All tasks that lead to a result but those that were `sent`, each with these facts and with what it waits for.
 
-    task_id: str
-    task: str | None
-    awaits: Sequence[str]
-    is_told: bool
-
-
-def planned_steps(result: ResultNode, sent: Collection[str]) -> Iterator[PlannedStep]:
-    """All tasks that lead to a result but those that were `sent`."""
+    One that names no queue goes to `queue`, as far as is known here: workers may have routes of their own.
+    """
     for node, before in Workflow(result).with_predecessors():
-        if node.id not in sent:
-            awaits = tuple(islice(before.ends(), MOST_AWAITED)) if before else ()
-            is_told = node.parent is not None and node.parent.children is not None
-            yield PlannedStep(task_id=node.id, task=node.task, awaits=awaits, is_told=is_told)
+        if node.id not in sent and node.signature:
+            options = node.signature.options
+            yield Planned(
+                task_id=node.id,
+                task=node.signature.task,
+                route=Route(queue=options.get("queue", queue), priority=options.get("priority", 0)),
+                facts={**facts, **_waits(node, before)},
+                owner=owner,
+            )
+
+
+def _waits(node: ResultNode, before: ResultNode | None) -> Facts:
+    """What it waits for, and whether it is the body of a chord, which a worker tells that the header has failed."""
+    waits: dict[str, str | int] = {"awaits": compact(list(islice(before.ends(), MOST_AWAITED)))} if before else {}
+    return {**waits, "told": 1} if node.parent is not None and node.parent.children is not None else waits
 
 
 class PlannedSteps:
-    """Records planned steps. Every method raises `BrokerUnavailable` when Redis does not answer."""
+    """Looks after planned steps. Every method raises `BrokerUnavailable` when Redis does not answer."""
 
     def __init__(self, store: StatusStore) -> None:
         self._store = store
-
-    async def record(self, steps: Iterable[PlannedStep], facts: Fields, at_ms: int) -> None:
-        """Record them, each with these facts."""
-        rest = iter(steps)
-        while page := list(islice(rest, PAGE)):
-            await self._store.watch_planned([step.task_id for step in page], at_ms)
-            await self._store.advance([_planned(step, facts, at_ms) for step in page])
-
-    async def give_up(self, steps: Iterable[PlannedStep], reason: str, at_ms: int) -> None:
-        """Tell that they will never run."""
-        rest = iter(steps)
-        while page := list(islice(rest, PAGE)):
-            await self._store.advance([_never(step.task_id, reason, at_ms) for step in page])
 
     async def conclude(self, at_ms: int) -> int:
         """Find those that will never run; how many. One that waits for another of them is found the next time."""
@@ -92,17 +86,6 @@ class PlannedSteps:
             if stopped and not (is_told and any(status_of[one] == Status.FAILED for one in stopped)):
                 found.append((task_id, f"it waits for {stopped[0]}, which is {status_of[stopped[0]]}"))
         return found
-
-
-def _planned(step: PlannedStep, facts: Fields, at_ms: int) -> News:
-    own: dict[str, str | int] = {"awaits": compact(list(step.awaits))} if step.awaits else {}
-    if step.is_told:
-        own["told"] = 1
-    if step.task:
-        own["task"] = step.task
-    return News(
-        task_id=step.task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts={**facts, **own}, adopts=True
-    )
 
 
 def _never(task_id: str, reason: str, at_ms: int) -> News:

@@ -158,14 +158,6 @@ class StatusStore:
             yield [task_id.decode() for task_id in page]
             stop = start
 
-    async def watch_planned(self, task_ids: Sequence[str], at_ms: int) -> None:
-        """Keep in mind that these are planned, and forget those whose records have gone since."""
-        members = [part for task_id in task_ids for part in (at_ms, task_id)]
-        await self._redis.execute("ZADD", self._keys.planned, *members)
-        await self._redis.execute(
-            "ZREMRANGEBYSCORE", self._keys.planned, "-inf", at_ms - self.settings.open_ttl * 1_000
-        )
-
     async def planned(self) -> AsyncIterator[list[str]]:
         """Pages of ids of what is planned, from the end to the start, so that those read may be taken out."""
         stop = int(await self._redis.execute("ZCARD", self._keys.planned))

@@ -5,8 +5,9 @@
 --       task-sent ('' for none), 1 for all or none, life of a claim (s), count of claims; then for each claim:
 --         which of the tasks it is of (1..), its key, a fingerprint of what is asked for; then for each task:
 --         id, nonce ('' for a task that is only queued, not recorded), queue (1..), list (1..), held until (ms, 0 for
---         not held), message, first update, second update ('' for none), the task's name, the queue's, time (ms), count
---         of further fields of the record and their values, and these: first of all its owner, if it has one
+--         not held, -1 for one that a worker will send: it is recorded alone), message, first update, second update (''
+--         for none), the task's name, the queue's, time (ms), count of further fields of the record and their values,
+--         and these: first of all its owner, if it has one
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
 --         held back for others, -6 its queue is paused; or the id of the task that made the same claim before it.
@@ -21,10 +22,12 @@ local prefix, now, ttl, live_limit, deepest, lists, sent_channel, sent = unpack(
 local together, claim_ttl, claim_count = unpack(ARGV, 9, 11)
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
 local PAUSED = -6
+local PLANNED = '-1'
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
 local depths, known, claims, paused = {}, {}, {}, {}
-local pushed, opened, indexed, owned = {}, {}, {}, {} -- written together at the end: half as much work as one by one
+-- Written together at the end: half as much work as one by one.
+local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
 local first_task = 12 + 3 * claim_count
 
 deepest = tonumber(deepest)
@@ -96,7 +99,11 @@ local function record_of(id, nonce, queue, number, due, message, at, last)
     'HSET', record, 'nonce', nonce, 'payload', message, 'seq', seq,
     'task', task, 'queue', queue_name, 'status', status, 'submitted_at', at_ms, unpack(ARGV, at + 12, last)
   )
-  if due ~= '0' then
+  if due == PLANNED then
+    call('HDEL', record, 'payload')
+    planned[#planned + 1] = now
+    planned[#planned + 1] = id
+  elseif due ~= '0' then
     call('ZADD', scheduled, due, id)
     call('HSET', record, 'list', list_of(queue, number))
     life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
@@ -127,13 +134,14 @@ local function claimed_before(claim, nonce)
 end
 
 -- Why a task is not to be queued; nil for one that is.
-local function objection(which, id, nonce, queue)
+local function objection(which, id, nonce, queue, due)
   local earlier = claims[which] and claimed_before(claims[which], nonce)
   if earlier then return earlier end
   local record = prefix .. 'task:' .. id
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
   end
+  if due == PLANNED then return nil end
   if is_paused(queue) then return PAUSED end
   local depth = depth_of(queue)
   if not depth then return NO_LIST end
@@ -143,7 +151,7 @@ end
 local function accept(which, at, last)
   local id, nonce, queue, number, due, message = unpack(ARGV, at, at + 5)
   queue, number = tonumber(queue), tonumber(number)
-  local outcome = objection(which, id, nonce, queue)
+  local outcome = objection(which, id, nonce, queue, due)
   if outcome then return outcome end
   if nonce ~= '' then record_of(id, nonce, queue, number, due, message, at, last) end
   local claim = claims[which]
@@ -152,7 +160,7 @@ local function accept(which, at, last)
     local messages = gathered(pushed, list_of(queue, number))
     messages[#messages + 1] = message
   end
-  depths[queue] = depths[queue] + 1
+  if due ~= PLANNED then depths[queue] = depths[queue] + 1 end
   return ACCEPTED
 end
 
@@ -175,15 +183,15 @@ end
 -- What would become of a task, as `accept` has it, when those before it are accepted. Nothing is written.
 local ids = {}
 local function look_at(which, at)
-  local id, nonce, queue = unpack(ARGV, at, at + 2)
+  local id, nonce, queue, _, due = unpack(ARGV, at, at + 4)
   queue = tonumber(queue)
-  local outcome = objection(which, id, nonce, queue)
+  local outcome = objection(which, id, nonce, queue, due)
   if outcome then return outcome end
   if ids[id] then return TAKEN end
   local history = call('TYPE', prefix .. 'history:' .. id).ok
   if history ~= 'none' and history ~= 'list' then return BROKEN end
   ids[id] = true
-  depths[queue] = depths[queue] + 1
+  if due ~= PLANNED then depths[queue] = depths[queue] + 1 end
   return ACCEPTED
 end
 
@@ -236,6 +244,7 @@ for _, outcome in ipairs(reply) do all = all and outcome == ACCEPTED end
 for list, messages in pairs(pushed) do in_chunks('LPUSH', list, messages) end
 in_chunks('ZADD', open, opened)
 in_chunks('ZADD', index, indexed)
+in_chunks('ZADD', prefix .. 'planned', planned)
 for owner, tasks in pairs(owned) do
   call('SADD', owners, owner)
   in_chunks('ZADD', index .. ':' .. owner, tasks)

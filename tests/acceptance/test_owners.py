@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -19,6 +19,7 @@ from bridge.api_keys import Scope
 from tests.acceptance.api import Api, Document
 from tests.acceptance.installation import Installation
 from tests.acceptance.test_keys import KEYS, petiole, shown
+from tests.acceptance.waiting import DEADLINE, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 Key = Mapping[str, str]
@@ -212,6 +213,43 @@ def _is_of_use(operation: Operation, answer: tuple[int, str, Mapping[str, str]])
         assert status in {404, 422}, (operation, answer)
     else:
         assert status in {200, 201, 202}, (operation, answer)
+
+
+def workflows_of(step: Document) -> Iterator[Document]:
+    """A workflow for each place that a step can have."""
+    plain = {"task": "types.any"}
+    yield {"chain": [step, plain]}
+    yield {"chain": [plain, plain, step]}
+    yield {"chain": [plain, {"group": [plain, step]}, plain]}
+    yield {"group": [plain, step]}
+    yield {"chord": {"header": [plain, {"chain": [plain, step]}], "body": plain}}
+    yield {"chord": {"header": [plain, plain], "body": step}}
+
+
+async def test_no_step_of_a_workflow_takes_over_a_task_of_another_owner(own: Installation) -> None:
+    async with two_owners(own) as (api, acme, umbrella), own.running(own.watcher()):
+        theirs = await have(api, umbrella)
+        waiting = await _submitted(api, umbrella, replace(theirs, key="another"))
+        before = await everything_of(api, umbrella)
+        waits = await own.redis.execute("LRANGE", theirs.queue, 0, -1)
+        for task_id in (waiting, before[0][0]["task_id"], theirs.task):
+            for workflow in workflows_of({"task": theirs.type, "options": {"task_id": task_id}}):
+                answer = await api.http.post("/v1/workflows", json=workflow, headers=acme)
+                assert (answer.status_code, answer.json()["type"]) == (409, "task-exists"), workflow
+        assert await everything_of(api, acme) == [[], []]
+        assert await own.redis.execute("EXISTS", "celery") == 0
+        # What the sweep would give up, it gives up before it comes to a step that has waited as long.
+        fails = {"chain": [{"task": "types.any", "options": {"expires": 0}}, {"task": "types.any"}]}
+        begun = (await api.http.post("/v1/workflows", json=fails, headers=acme)).json()
+        first, last = (step["links"]["self"] for step in begun["parts"]["steps"])
+        assert (await api.http.post(f"{first}/cancel", json={}, headers=acme)).status_code == 202
+        await until(lambda: _is_cancelled(api, last, acme), within=DEADLINE)
+        assert await everything_of(api, umbrella) == before
+        assert await own.redis.execute("LRANGE", theirs.queue, 0, -1) == waits
+
+
+async def _is_cancelled(api: Api, path: str, key: Key) -> bool:
+    return bool((await api.http.get(path, headers=key)).json()["status"] == "cancelled")
 
 
 async def test_what_acme_cannot_see_umbrella_can(own: Installation) -> None:

@@ -83,7 +83,7 @@ class Freezer:
             options.setdefault("group_id", place.group_id)
         options |= _membership(place)
         frozen = _with_errbacks(replace(signature, options=options), place)
-        return Frozen(canvas=frozen, result=ResultNode(id=task_id, task=signature.task))
+        return Frozen(canvas=frozen, result=ResultNode(id=task_id, task=signature.task, signature=frozen))
 
     def freeze_group(self, group: Group, place: Place) -> Frozen[Group]:
         """A group. Its tasks belong to the one that `place` names, if any; who starts this one tells them of it."""

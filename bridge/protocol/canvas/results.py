@@ -2,11 +2,12 @@
 
 import reprlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
+from bridge.protocol.signature import Signature
 from bridge.protocol.state import Status
 
 
@@ -18,6 +19,8 @@ class ResultNode:
     task: str | None = None
     children: tuple["ResultNode", ...] | None = None
     parent: "ResultNode | None" = None
+    signature: Signature | None = field(default=None, compare=False, repr=False)
+    """The task as it was planned; None where a result was only read."""
 
     def after(self, earlier: "ResultNode") -> "ResultNode":
         """The same, with `earlier` before the first of its own ancestors."""

@@ -1,0 +1,95 @@
+"""The launcher: workflows, planned and set going. Their first messages are queued; workers send the rest."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from bridge.acceptance import NO_FACTS, Entry, Facts, Submission
+from bridge.errors import HeldBack, PetioleError
+from bridge.parts import Parts
+from bridge.planned_steps import planned_steps
+from bridge.protocol.canvas import Canvas, Plan, Sending, plan
+from bridge.protocol.canvas.results import ResultNode
+from bridge.redis import Command
+from bridge.settings import BridgeSettings
+
+AT_ONCE = 1_000
+"""Messages of one workflow that wait for their round trip at once."""
+
+
+class Launcher:
+    """Starts workflows for the owner that its parts are for."""
+
+    def __init__(self, settings: BridgeSettings, parts: Parts) -> None:
+        self._settings = settings
+        self._parts = parts
+
+    async def start(self, canvas: Canvas, *, record: bool) -> ResultNode:
+        """Queue a workflow; its result. Raises what `TaskClient.start` raises."""
+        planned = self._plan(canvas)
+        entries = self._ready(planned, NO_FACTS, record=record)
+        await self._send(entries, self._parts.backend.chord_commands(planned.keys))
+        return planned.result
+
+    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
+        """Queue a workflow as one batch, and record its later steps; its result. All of it is done, or nothing."""
+        planned, facts = self._plan(canvas), {"batch": batch}
+        entries = self._ready(planned, facts, record=True)
+        entries += self._later(planned.result, {entry.task_id for entry in entries}, facts)
+        await self._send_together(entries, self._parts.backend.chord_commands(planned.keys))
+        return planned.result
+
+    def _plan(self, canvas: Canvas) -> Plan:
+        sending = Sending(
+            new_id=self._parts.new_id,
+            now=datetime.now(UTC),
+            queue=self._settings.default_queue,
+            reply_to=self._parts.reply_to,
+            origin=self._parts.sender.hostname,
+        )
+        return plan(canvas, sending)
+
+    def _ready(self, planned: Plan, facts: Facts, *, record: bool) -> list[Entry]:
+        """All are made ready before any is sent: one that cannot be would leave a chord that waits for it."""
+        owner = self._parts.owner
+        tasks = (
+            Submission(message=task.message, route=task.route, record=record, owner=owner, facts=facts)
+            for task in planned.messages
+        )
+        return list(map(self._parts.publisher.ready, tasks))
+
+    def _later(self, result: ResultNode, sent: set[str], facts: Facts) -> Iterator[Entry]:
+        """What workers will send, made ready to be recorded."""
+        queue, owner = self._settings.default_queue, self._parts.owner
+        for step in planned_steps(result, sent, queue=queue, owner=owner, facts=facts):
+            yield self._parts.publisher.ready_planned(step)
+
+    async def _send_together(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
+        """All of them or none. As in `_send`, what a chord counts with goes first."""
+        if chords and self._settings.redis_url != self._settings.result_backend_url:
+            await self._parts.backend.store(chords)
+            chords = ()
+        outcomes = await self._parts.publisher.accept(entries, after=chords, together=True)
+        for outcome in outcomes:
+            if isinstance(outcome, PetioleError) and not isinstance(outcome, HeldBack):
+                raise outcome
+
+    async def _send(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
+        """A chord's counter must be there before the first of its tasks can end, or its body never runs."""
+        publisher, settings = self._parts.publisher, self._settings
+        one_database = settings.redis_url == settings.result_backend_url
+        if chords and one_database and len(entries) <= settings.submit_batch:
+            for outcome in await publisher.accept(entries, after=chords):
+                if isinstance(outcome, PetioleError):
+                    raise outcome
+            return
+        await self._parts.backend.store(chords)
+        for at in range(0, len(entries), AT_ONCE):
+            await gather_all(map(publisher.send, entries[at : at + AT_ONCE]))
+
+
+async def gather_all(calls: Iterable[Awaitable[object]]) -> None:
+    """Await all of them, whatever becomes of the others; then raise the first error, if there was one."""
+    for ended in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
