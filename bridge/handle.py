@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
+from bridge.awaiting import all_of, unless_failed
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
 from bridge.status import StatusUpdate
@@ -107,10 +108,10 @@ class ChainHandle(TaskHandle):
 
         Raises:
             TaskFailed, TaskCancelled: of the first step that did not succeed, since what follows it never runs.
-            TimeoutError: it has not ended in time.
+            TimeoutError, BrokerUnavailable, UnreadableBytes: it has not ended in time; see `TaskClient.result`.
         """
-        async with asyncio.timeout(timeout):
-            return await _unless_failed(super().result(), _earlier(self.steps[:-1]))
+        value = unless_failed(super().result(), _earlier(self.steps[:-1]))
+        return await self._client.in_time(value, timeout, self._node)
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all steps on one stream; see `TaskClient.follow_workflow`."""
@@ -164,11 +165,11 @@ class GroupHandle:
 
         Raises:
             TaskFailed, TaskCancelled: of the first that did not succeed, here or before the group.
-            TimeoutError: not all have ended in time.
+            TimeoutError, BrokerUnavailable, UnreadableBytes: not all have ended in time; see `TaskClient.result`.
         """
         before = [_alone(self._client, node) for node in self._node.ancestors()]
-        async with asyncio.timeout(timeout):
-            return list(await _unless_failed(_all(child.result() for child in self.children), _earlier(before)))
+        value = unless_failed(all_of(child.result() for child in self.children), _earlier(before))
+        return list(await self._client.in_time(value, timeout, self._node))
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all members, and of what ran before them, on one stream; see `TaskClient.follow_workflow`."""
@@ -181,7 +182,7 @@ class GroupHandle:
         """
         counted: Counter[Status] = Counter()
         for task_ids in _pages(Workflow(self._node).task_ids):
-            found = await _all(_status(self._client, task_id) for task_id in task_ids)
+            found = await all_of(_status(self._client, task_id) for task_id in task_ids)
             counted.update(status for status in found if status)
         return counted
 
@@ -229,33 +230,6 @@ async def _told(header: GroupHandle) -> None:
         await asyncio.Event().wait()
 
 
-async def _unless_failed(value: Awaitable[Any], earlier: Sequence[Awaitable[Any]]) -> Any:
-    """`value`, or the first error of what runs earlier, without which it would never come."""
-    awaited, before = asyncio.ensure_future(value), asyncio.ensure_future(_all(earlier))
-    try:
-        await asyncio.wait([awaited, before], return_when=asyncio.FIRST_COMPLETED)
-        if not awaited.done():
-            await before
-        return await awaited
-    finally:
-        await _stop([awaited, before])
-
-
-async def _all(calls: Iterable[Awaitable[Any]]) -> list[Any]:
-    """What all return; after the first error nothing goes on."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        await _stop(tasks)
-
-
-async def _stop(tasks: "Sequence[asyncio.Future[Any]]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def _pages(task_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for at in range(0, len(task_ids), AT_ONCE):
         yield task_ids[at : at + AT_ONCE]
@@ -281,13 +255,13 @@ async def _cancel(
 
     told: dict[str, Cancelled] = {}
     for task_ids in _pages(Workflow(node).task_ids):
-        statuses = await _all(_status(client, task_id) for task_id in task_ids)
+        statuses = await all_of(_status(client, task_id) for task_id in task_ids)
         if later := [task_id for task_id, status in zip(task_ids, statuses, strict=True) if status is None]:
             await client.control.revoke(later, terminate=terminate, signal=signal)
-        told.update(filter(None, await _all(map(cancel_one, task_ids))))
+        told.update(filter(None, await all_of(map(cancel_one, task_ids))))
     return told
 
 
 async def _forget(client: "TaskClient", node: ResultNode) -> None:
     for task_ids in _pages(Workflow(node).task_ids):
-        await _all(map(client.forget, task_ids))
+        await all_of(map(client.forget, task_ids))

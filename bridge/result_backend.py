@@ -1,10 +1,9 @@
 """The result backend: reads what workers stored, and hears what they publish."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
-from bridge.errors import UnreadableBytes
+from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.naming import result_keys
 from bridge.protocol.canvas import BackendKey
 from bridge.protocol.result import revoked_meta
@@ -13,6 +12,10 @@ from bridge.settings import BridgeSettings
 
 CHECK_SECONDS = 0.5
 """How long somebody whose time is over is kept, to tell why."""
+CHECKED = 500
+"""Tasks of a workflow whose results are looked at for that."""
+SIZE, CLAIM = ".s", ".c"
+"""Ends of a chord's keys: how many tasks it waits for; that its body was sent (celery/backends/redis.py, 5.7)."""
 
 
 class ResultBackend:
@@ -34,19 +37,24 @@ class ResultBackend:
         values: list[bytes | None] = await self._redis.execute("MGET", *map(self.keys.result, task_ids))
         return values
 
-    async def check_readable(self, task_id: str) -> None:
-        """Check why there is no result; one that is not there, or not told at once, is no error.
+    async def check_readable(self, task_ids: Sequence[str]) -> None:
+        """Check why not all results are there; that one is not there yet is no error.
 
         Raises:
-            UnreadableBytes: the key of the result holds something else, which `stored` passes over.
-            BrokerUnavailable: the server does not answer.
+            UnreadableBytes: the key of a result holds something else, which `stored` passes over.
+            BrokerUnavailable: the server does not answer within `CHECK_SECONDS`.
         """
-        key = self.keys.result(task_id)
-        with contextlib.suppress(TimeoutError):
+        keys = [self.keys.result(task_id) for task_id in task_ids[:CHECKED]]
+        try:
             async with asyncio.timeout(CHECK_SECONDS):
-                kind = (await self._redis.execute("TYPE", key)).decode()
-                if kind not in ("none", "string"):
-                    raise UnreadableBytes(f"{key} is a {kind}, where Celery stores a string: delete it, if it is yours")
+                kinds = await asyncio.gather(*(self._redis.execute("TYPE", key) for key in keys))
+        except TimeoutError as error:
+            raise BrokerUnavailable(f"the result backend has not answered within {CHECK_SECONDS} s") from error
+        for key, kind in zip(keys, kinds, strict=True):
+            if kind not in (b"none", b"string"):
+                raise UnreadableBytes(
+                    f"{key} is a {kind.decode()}, where Celery stores a string: delete it, if it is yours"
+                )
 
     async def store_revoked(self, task_id: str) -> None:
         """Store and publish what Celery does for a task revoked before it ran, so that its waiters wake up."""
@@ -54,8 +62,16 @@ class ResultBackend:
         await self._redis.transaction(("SETEX", key, self._ttl, meta), ("PUBLISH", key, meta))
 
     def chord_commands(self, keys: Iterable[BackendKey]) -> list[Command]:
-        """What stores the keys that chords count with; it must be done before their first task is sent."""
-        return [("SET", self.keys.key(key.key), key.value, "EX", self._ttl) for key in keys]
+        """What stores the keys that chords count with; it must be done before their first task is sent.
+
+        For a chord that comes again under its id, what Celery 5.7 keeps of one whose body was sent is deleted first.
+        """
+        return [command for key in keys for command in self._chord_commands(key)]
+
+    def _chord_commands(self, key: BackendKey) -> Iterator[Command]:
+        if key.key.endswith(SIZE):
+            yield "DEL", self.keys.key(key.key.removesuffix(SIZE) + CLAIM)
+        yield "SET", self.keys.key(key.key), key.value, "EX", self._ttl
 
     async def store(self, commands: Sequence[Command]) -> None:
         """Run `chord_commands`.

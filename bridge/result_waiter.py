@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Self, TypeVar
 
 from bridge.alongside import alongside
 from bridge.batching import settle
@@ -20,6 +20,7 @@ RECONNECT_SECONDS = 0.5
 
 
 Future = asyncio.Future[TaskMeta]
+ValueT = TypeVar("ValueT")
 
 
 class ResultWaiter:
@@ -65,16 +66,24 @@ class ResultWaiter:
                 if not self._awaited[task_id]:
                     self._leave(task_id)
 
-    async def check(self, task_id: str) -> None:
-        """Check why a result has not come in time. When the task just goes on, that is no error.
+    async def in_time(
+        self, value: Awaitable[ValueT], timeout: float | None, *, of: str, task_ids: Sequence[str]
+    ) -> ValueT:
+        """`value`, which comes of the results of `task_ids`, if it is there within `timeout` seconds.
 
         Raises:
-            BrokerUnavailable: the result backend does not answer.
-            UnreadableBytes: the key of the result holds something else.
+            TimeoutError: it is not; `of` says what has not ended.
+            BrokerUnavailable: it is not, and the result backend does not answer.
+            UnreadableBytes: it is not, and the key of a result holds something else.
         """
-        if self._away:
-            raise self._away
-        await self._backend.check_readable(task_id)
+        try:
+            async with asyncio.timeout(timeout):
+                return await value
+        except TimeoutError as error:
+            if self._away:
+                raise self._away from self._away.__cause__
+            await self._backend.check_readable(task_ids)
+            raise TimeoutError(f"{of} has not ended within {timeout} s.") from error
 
     def _leave(self, task_id: str) -> None:
         del self._awaited[task_id]

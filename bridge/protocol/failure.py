@@ -1,4 +1,4 @@
-"""A task's error as it stands in updates: type, message, traceback, all as text and bounded."""
+"""A task's error: as it is stored, and as it stands in updates, bounded. Type, message and traceback are texts."""
 
 import re
 from typing import Any
@@ -12,8 +12,8 @@ def failure(kind: object, message: object, traceback: object = None) -> dict[str
     """The ``error`` of an update. Of a long traceback the end is kept, since it names the cause."""
     text = str(message)
     error = {"type": str(kind), "message": text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"}
-    if isinstance(traceback, str) and traceback:
-        error["traceback"] = traceback if len(traceback) <= TRACEBACK_LIMIT else "…" + traceback[1 - TRACEBACK_LIMIT :]
+    if whole := traceback_of(traceback):
+        error["traceback"] = whole if len(whole) <= TRACEBACK_LIMIT else "…" + whole[1 - TRACEBACK_LIMIT :]
     return error
 
 
@@ -31,10 +31,20 @@ def failure_from_repr(exception: object, traceback: object = None) -> dict[str, 
 
 
 def failure_from_meta(result: object, traceback: object) -> dict[str, Any]:
-    """From the ``result`` of a failed task's meta. What ``exc_module`` names is never imported."""
+    """From the ``result`` of a failed task's meta."""
+    return failure(*exception_of(result), traceback)
+
+
+def exception_of(result: object) -> tuple[str, str]:
+    """Type and message in the ``result`` of a failed task's meta. What ``exc_module`` names is never imported."""
     if not isinstance(result, dict):
-        return failure("Exception", result, traceback)
+        return "Exception", str(result)
     message = result.get("exc_message", "")
     if isinstance(message, list):
         message = ", ".join(part if isinstance(part, str) else repr(part) for part in message)
-    return failure(result.get("exc_type", "Exception"), message, traceback)
+    return str(result.get("exc_type", "Exception")), str(message)
+
+
+def traceback_of(traceback: object) -> str | None:
+    """The ``traceback`` of a meta or an event, where it is one."""
+    return traceback if isinstance(traceback, str) and traceback else None

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.compression import decompressed
-from bridge.protocol.failure import failure_from_meta
+from bridge.protocol.failure import exception_of, failure_from_meta, traceback_of
 from bridge.protocol.news import UNKNOWN_ATTEMPT, Fields, News
 from bridge.protocol.serializers import loads_any
 from bridge.protocol.state import Status
@@ -42,7 +43,7 @@ class TaskMeta:
     traceback: str | None
     name: str
     worker: str
-    children: Any = ()
+    children: Sequence[Any] | None = ()
     """What the task started, as `ResultNode.of_tuple` reads it; None of one that never ran."""
 
     @property
@@ -70,7 +71,7 @@ def read_meta(value: bytes) -> TaskMeta:
             traceback=meta.get("traceback"),
             name=_text(meta.get("name") or ""),
             worker=_text(meta.get("worker") or ""),
-            children=meta.get("children"),
+            children=_started(meta.get("children")),
         )
     except UnreadableBytes as error:
         raise UnreadableBytes(f"not the meta of a task: {error}. It begins with {value[:80]!r}") from error
@@ -91,8 +92,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _started(children: object) -> Sequence[Any] | None:
+    if children is not None and not isinstance(children, list | tuple):
+        raise TypeError(f"{children!r} are no children")
+    return children
+
+
 def outcome(meta: TaskMeta) -> Any:
-    """What the task returned, with typed values made again.
+    """What the task returned, with typed values made again; of a failure all that is stored.
 
     Raises:
         TaskFailed: it ended with an exception.
@@ -101,10 +108,10 @@ def outcome(meta: TaskMeta) -> Any:
     """
     if meta.state == "SUCCESS":
         return _made_again(meta)
-    error = failure_from_meta(meta.result, meta.traceback)
+    kind, message = exception_of(meta.result)
     if meta.state == "REVOKED":
-        raise TaskCancelled(meta.task_id, error["message"])
-    raise TaskFailed(error["type"], error["message"], error.get("traceback"))
+        raise TaskCancelled(meta.task_id, message)
+    raise TaskFailed(kind, message, traceback_of(meta.traceback))
 
 
 def _made_again(meta: TaskMeta) -> Any:

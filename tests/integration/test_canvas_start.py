@@ -29,6 +29,18 @@ async def test_a_chord_is_counted_on_the_backends_database(redis: Redis, shared_
     assert counter.endswith(b".s")
 
 
+@pytest.mark.parametrize("database", ["/0", "/1"], ids=["one database", "two databases"])
+async def test_a_chord_that_comes_again_under_its_id_begins_anew(redis: Redis, shared_url: str, database: str) -> None:
+    """Workers of Celery 5.7 keep there that the body was sent, and would not send it again."""
+    backend, claim = shared_url.removesuffix("/0") + database, "celery-taskset-meta-mine.c"
+    task = signature("a")
+    async with connect(shared_url, backend=backend) as client, Redis.open(backend, client.settings) as results:
+        await results.execute("SET", claim, "done")
+        await client.start(chord([task, task], task).set(task_id="mine"))
+        assert not await results.execute("EXISTS", claim)
+        assert await results.execute("GET", "celery-taskset-meta-mine.s") == b"2"
+
+
 async def _keys_of(url: str) -> list[bytes]:
     async with connect(url) as client, Redis.open(url, client.settings) as redis:
         keys: list[bytes] = await redis.execute("KEYS", "*")

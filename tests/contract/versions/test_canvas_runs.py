@@ -62,6 +62,14 @@ async def test_a_chord_whose_header_fails_fails(client: TaskClient) -> None:
         await client.run(chord([echo(1), signature("golden.fails")], echo("body")), timeout=DEADLINE)
 
 
+async def test_a_chord_that_is_sent_again_under_its_id_runs_again(client: TaskClient) -> None:
+    for body in ("first", "second"):
+        canvas = chord([echo(1), echo(2)], echo(body)).set(task_id="again")
+        handle = await client.start(canvas, record=False)
+        assert await handle.result(DEADLINE) == [[[[[1], {}], [[2], {}]], body], {}]
+        await handle.forget()
+
+
 @pytest.mark.parametrize("name", [*CANVASES, *MORE])
 async def test_celerys_results_read_our_workflows(client: TaskClient, celery: Beside, name: str) -> None:
     canvas, result = (CANVASES | MORE)[name]

@@ -3,15 +3,18 @@ import json
 import lzma
 import zlib
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bridge.errors import UnreadableBytes
+from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
+from bridge.protocol.failure import MESSAGE_LIMIT, TRACEBACK_LIMIT
 from bridge.protocol.news import News
-from bridge.protocol.result import COMPRESSED, news_of_meta, read_meta, revoked_meta
+from bridge.protocol.result import COMPRESSED, news_of_meta, outcome, read_meta, revoked_meta
 from bridge.protocol.state import Status
 from tests.celery_says import WORKER, exception, meta
+from tests.nesting import nested
 
 AT_MS = 1_795_488_861_007
 LIMIT = 100
@@ -164,6 +167,8 @@ def test_a_compressed_value_is_read_like_any_other(content_type: bytes, data: by
         b'{"task_id": "a1", "status": null}',
         b'{"task_id": "a1", "status": "SUCCESS", "name": ["tasks.add"]}',
         b'{"task_id": "a1", "status": "SUCCESS", "worker": 5}',
+        b'{"task_id": "a1", "status": "SUCCESS", "children": 5}',
+        b'{"task_id": "a1", "status": "SUCCESS", "children": "a2"}',
         b'{"task_id": "a1", "status": "SUCCESS", "result": ' + b"[" * 10_000,
         COMPRESSED,
         COMPRESSED + b"application/x-gzip\x00not zlib",
@@ -175,6 +180,36 @@ def test_a_compressed_value_is_read_like_any_other(content_type: bytes, data: by
 def test_what_is_no_meta_is_unreadable(value: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="not the meta of a task"):
         read_meta(value)
+
+
+def test_a_success_comes_to_its_value_with_typed_ones_made_again() -> None:
+    typed = {"__type__": "decimal", "__value__": "1.50"}
+    assert outcome(read_meta(meta("a1", "SUCCESS", [typed]))) == [Decimal("1.50")]
+
+
+def test_a_revoked_task_is_cancelled_to_who_awaits_it() -> None:
+    with pytest.raises(TaskCancelled) as cancelled:
+        outcome(read_meta(meta("a1", "REVOKED", exception("TaskRevokedError", "terminated"))))
+    assert (cancelled.value.task_id, cancelled.value.reason) == ("a1", "terminated")
+
+
+def test_a_value_nested_too_deep_to_be_made_again_is_unreadable() -> None:
+    deep = replace(read_meta(meta("a1", "SUCCESS")), result=nested(10_000))
+    with pytest.raises(UnreadableBytes, match="the result of task a1 is nested too deep"):
+        outcome(deep)
+
+
+def test_a_failure_is_told_whole_to_who_awaits_it() -> None:
+    message, traceback = "m" * (MESSAGE_LIMIT + 1), "t" * (TRACEBACK_LIMIT + 1)
+    found = read_meta(meta("a1", "FAILURE", exception("ValueError", message), traceback=traceback))
+    with pytest.raises(TaskFailed) as failed:
+        outcome(found)
+    assert (failed.value.kind, failed.value.message, failed.value.traceback) == ("ValueError", message, traceback)
+
+
+@pytest.mark.parametrize(("children", "found"), [([], []), ([[["a2", None], None]],) * 2, (None, None)])
+def test_what_a_task_has_started_is_read(children: object, found: object) -> None:
+    assert read_meta(meta("a1", "SUCCESS", children=children)).children == found
 
 
 def test_a_task_revoked_before_it_ran_is_stored_so_that_celerys_waiters_wake_up() -> None:
