@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from app.answers import WHERE, where
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented
 from app.histories import History, history_json
-from app.schemas import POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
+from app.schemas import MAX_SECONDS, POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
 from app.validators import etag, matches
 from app.waiting import end_within, news_within
 from bridge import TaskClient, TaskRecord
@@ -19,8 +20,19 @@ router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 TaskId = Annotated[str, Path(max_length=255, description="The `task_id` that a submit answered.")]
 MAX_SEQ = 999_999_999_999_999
 """As many digits as `Last-Event-ID` may have. Redis and Lua know no integers beyond 2**53."""
-Wait = Annotated[float, Query(ge=0, le=3_600, description="Seconds to wait for, at the most; the server has a limit.")]
+Wait = Annotated[
+    float,
+    Query(
+        ge=0, le=MAX_SECONDS, description="Seconds to wait for, at the most. The server cuts it to a limit of its own."
+    ),
+]
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only updates with a number above this one.")]
+_LATER = {"Retry-After": str(POLL_AFTER_MS // 1000)}
+_DESCRIBED = {
+    **{name: WHERE[name] for name in ("Location", "Link")},
+    "Retry-After": {"description": "When to ask again, in seconds.", "schema": {"type": "string"}},
+}
+"""The headers of a 202: where the task is, where it can be followed, and when to ask again."""
 
 
 @router.get(
@@ -55,7 +67,11 @@ async def read_task(
     "/{task_id}/result",
     response_model=TaskResult,
     responses={
-        202: {"model": TaskResource, "description": "The task has not ended; ask again after `Retry-After` seconds."},
+        202: {
+            "model": TaskResource,
+            "description": "The task has not ended; ask again after `Retry-After` seconds, or follow it.",
+            "headers": _DESCRIBED,
+        },
         **documented(404, 409, 410, 422, 503),
     },
     tags=["tasks"],
@@ -70,7 +86,7 @@ async def read_result(task_id: TaskId, edge: TheEdge, wait: Wait = 0) -> Respons
         record = await end_within(wait, record, edge)
     if not record.final:
         body = TaskResource.of(record, now_ms()).model_dump_json()
-        return Response(body, 202, {"Retry-After": str(POLL_AFTER_MS // 1000)}, "application/json")
+        return Response(body, 202, where(task_id) | _LATER, "application/json")
     if record.status is not Status.SUCCEEDED:
         raise ProblemRaised(_failed(record))
     result = await _result(record, edge.client)
@@ -119,11 +135,13 @@ async def read_history(task_id: TaskId, client: TheClient, after: After = 0) -> 
     "/{task_id}/cancel",
     status_code=202,
     response_model=CancelOutcome,
-    responses=documented(404, 409, 410, 413, 422, 503),
+    responses={202: {"headers": _DESCRIBED}, **documented(404, 409, 410, 413, 422, 503)},
     tags=["tasks"],
     summary="Cancel a task",
 )
-async def cancel_task(task_id: TaskId, client: TheClient, request: CancelRequest | None = None) -> CancelOutcome:
+async def cancel_task(
+    task_id: TaskId, client: TheClient, response: Response, request: CancelRequest | None = None
+) -> CancelOutcome:
     """Take a task out of its queue, or tell the workers to discard it; its stream says when it has ended.
 
     A task that runs already goes on, unless `terminate` is true: then the process that runs it gets the signal.
@@ -131,4 +149,5 @@ async def cancel_task(task_id: TaskId, client: TheClient, request: CancelRequest
     """
     asked = request or CancelRequest()
     outcome = await client.cancel(task_id, terminate=asked.terminate, signal=asked.signal, reason=asked.reason)
+    response.headers.update(where(task_id) | _LATER)
     return CancelOutcome(task_id=task_id, outcome=outcome, reason=asked.reason)

@@ -135,7 +135,20 @@ def test_the_tags_and_the_worker_are_told() -> None:
 async def test_a_result_that_is_not_there_yet_is_asked_for_later(app: FastAPI) -> None:
     answer = await asked(app, ToldClient(), "GET", f"{PATH}/result")
     assert (answer.status_code, answer.headers["retry-after"]) == (202, "2")
+    assert (answer.headers["location"], answer.headers["link"]) == (PATH, f'<{PATH}/events>; rel="monitor"')
     assert answer.json()["status"] == "running"
+
+
+async def test_who_cancels_a_task_is_told_where_its_end_shows(app: FastAPI) -> None:
+    answer = await asked(app, ToldClient(), "POST", f"{PATH}/cancel")
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "2")
+    assert (answer.headers["location"], answer.headers["link"]) == (PATH, f'<{PATH}/events>; rel="monitor"')
+
+
+@pytest.mark.parametrize(("method", "part"), [("get", "result"), ("post", "cancel")])
+def test_the_headers_of_a_task_that_has_not_ended_are_described(app: FastAPI, method: str, part: str) -> None:
+    answer = app.openapi()["paths"]["/v1/tasks/{task_id}/" + part][method]["responses"]["202"]
+    assert answer["headers"].keys() >= {"Location", "Link", "Retry-After"}
 
 
 async def test_a_result_is_answered_from_the_last_update(app: FastAPI) -> None:
