@@ -56,13 +56,13 @@ class TaskControl:
         return f"<TaskControl {self._mailbox!r}>"
 
     async def _ask(self, command: Command, inquiry: Inquiry) -> Replies:
-        return await self._mailbox.call(command, _audience(inquiry), _wait(inquiry))
+        return await self._mailbox.call(command, _audience(inquiry, Inquiry), _wait(inquiry))
 
     async def _ask_for(self, method: str, inquiry: Inquiry) -> Replies:
         return await self._ask(Command(method=method), inquiry)
 
     async def _order(self, command: Command, order: Order) -> Replies:
-        audience, wait = _audience(order), _wait(order)
+        audience, wait = _audience(order, Order), _wait(order)
         if order.get("reply"):
             return await self._mailbox.call(command, audience, wait)
         await self._mailbox.cast(command, audience)
@@ -92,7 +92,7 @@ class TaskControl:
 
     async def active(self, *, safe: bool | None = None, **inquiry: Unpack[Inquiry]) -> Replies:
         """The tasks that run: ``[{"id", "name", "args", "kwargs", "time_start", "delivery_info", …}]``."""
-        return await self._ask(Command(method="active", arguments={"safe": safe}), inquiry)
+        return await self._ask(commands.active(safe), inquiry)
 
     async def reserved(self, **inquiry: Unpack[Inquiry]) -> Replies:
         """The tasks that a worker has taken and not begun; each as in `active`."""
@@ -214,7 +214,10 @@ class TaskControl:
         await self._mailbox.cast(Command(method="shutdown"), _audience(reach))
 
 
-def _audience(reach: Reach) -> Audience:
+def _audience(reach: Reach, known: type = Reach) -> Audience:
+    for name in reach:
+        if name not in known.__annotations__:  # a misspelt destination would mean all workers
+            raise TypeError(f"there is no argument {name!r}; there are {', '.join(known.__annotations__)}")
     return Audience(destination=reach.get("destination"), pattern=reach.get("pattern"), matcher=reach.get("matcher"))
 
 

@@ -22,6 +22,7 @@ from bridge.protocol.control import (
     read_reply,
     seal_command,
 )
+from bridge.protocol.values import check_type
 from bridge.redis import Redis, Script
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,13 @@ class Wait:
     limit: int | None = None
 
     def __post_init__(self) -> None:
+        check_type(self.timeout, (int, float), "/timeout")
         if not 0 < self.timeout <= MAX_TIMEOUT:
             raise InvalidMessage("/timeout", f"must be a number of seconds above 0, and {MAX_TIMEOUT:.0f} at the most")
-        if self.limit is not None and self.limit < 1:
+        if self.limit is None:
+            return
+        check_type(self.limit, (int,), "/limit")
+        if self.limit < 1:
             raise InvalidMessage("/limit", "must be 1 or more; leave it out to wait for all")
 
 

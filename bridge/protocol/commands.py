@@ -4,16 +4,15 @@ Each function here is named as in Celery's ``app.control`` and ``app.control.ins
 order in which Celery sends them. All raise `InvalidMessage`, naming the bad argument, for what a worker cannot use.
 """
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.keys import is_taken
 from bridge.protocol.message import MAX_LIMIT
-from bridge.protocol.values import check_json, check_name, check_task_id
+from bridge.protocol.values import check_json, check_name, check_task_id, check_type
 
 MAX_IDS = 10_000
 """Ids in one command. A worker remembers 50,000 revoked ones."""
@@ -33,6 +32,8 @@ SIGNALS = frozenset({
 _TOPIC = re.compile(r"(?:\*|#|[\w:@=-]+)(?:\.(?:\*|#|[\w:@=-]+))*")
 """Kombu makes a regular expression of such a key, and every producer that uses the exchange fails where it is none."""
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?")
+MIN_RATE, MAX_RATE = 1e-9, 10**9
+"""Tasks a second, as in the texts. A worker that is given more than its floats hold cannot set a limit ever again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,28 +46,41 @@ class Command:
 
 def revoke(task_id: str | Sequence[str], *, terminate: bool, signal: str) -> Command:
     """Discard a task, or several; with `terminate` send `signal` to the processes that run them."""
-    ids = task_id if isinstance(task_id, str) else list(task_id)
+    ids = task_id if isinstance(task_id, str) else listed(task_id, "/task_id")
     _check_ids([ids] if isinstance(ids, str) else ids, "/task_id")
     return Command(method="revoke", arguments={"task_id": ids, **_ending(terminate, signal)})
 
 
 def revoke_by_stamped_headers(headers: Mapping[str, str | Sequence[str]], *, terminate: bool, signal: str) -> Command:
     """Discard the tasks that have one of these stamps."""
-    stamps = {name: value if isinstance(value, str) else list(value) for name, value in headers.items()}
+    if not isinstance(headers, Mapping):
+        raise InvalidMessage("/headers", "must be an object of stamps, for example {'tenant': 'acme'}")
+    stamps = {
+        name: value if isinstance(value, str) else listed(value, f"/headers/{name}") for name, value in headers.items()
+    }
     _check_stamps(stamps)
     return Command(method="revoke_by_stamped_headers", arguments={"headers": stamps, **_ending(terminate, signal)})
 
 
 def _ending(terminate: bool, signal: str) -> dict[str, Any]:
+    check_type(signal, (str,), "/signal")
     if signal not in SIGNALS:
         raise InvalidMessage("/signal", "must be the name of a signal, for example SIGTERM")
     return {"terminate": bool(terminate), "signal": signal}
+
+
+def listed(value: Any, pointer: str) -> list[Any]:
+    """A copy of what is given as a list; `InvalidMessage` for one text, and for what is no list at all."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        raise InvalidMessage(pointer, "must be a list of texts")
+    return list(value)
 
 
 def _check_ids(ids: Sequence[str], pointer: str) -> None:
     if not 0 < len(ids) <= MAX_IDS:
         raise InvalidMessage(pointer, f"must be 1 to {MAX_IDS:,} ids")
     for task_id in ids:
+        check_type(task_id, (str,), pointer)
         check_task_id(task_id, pointer)
 
 
@@ -79,6 +93,13 @@ def _check_stamps(stamps: Mapping[str, str | Sequence[str]]) -> None:
         values = [value] if isinstance(value, str) else value
         if not 0 < len(values) <= MAX_STAMPS or not all(isinstance(one, str) for one in values):
             raise InvalidMessage(f"/headers/{name}", f"must be a text, or a list of 1 to {MAX_STAMPS:,} texts")
+
+
+def active(safe: bool | None) -> Command:
+    """The tasks that run; `safe` is Celery's, who does nothing with it any more."""
+    if safe is not None and not isinstance(safe, bool):
+        raise InvalidMessage("/safe", "must be True, False or None")
+    return Command(method="active", arguments={"safe": safe})
 
 
 def query_task(ids: Sequence[str]) -> Command:
@@ -97,24 +118,36 @@ def registered(taskinfoitems: Sequence[str]) -> Command:
 def rate_limit(task_name: str, rate_limit: str | float | None) -> Command:
     """How often tasks of a type may start: a number a second, or a text such as ``"100/m"``; 0 or None for no limit."""
     check_name(task_name, "/task_name")
-    if isinstance(rate_limit, str):
-        fits = bool(_RATE.fullmatch(rate_limit))
-    else:
-        fits = rate_limit is None or 0 <= rate_limit < math.inf
-    if not fits:
-        raise InvalidMessage("/rate_limit", "must be a number of tasks a second, or a text such as 10/s, 100/m or 5/h")
+    if rate_limit is not None and not _is_rate(rate_limit):
+        raise InvalidMessage(
+            "/rate_limit",
+            "must be a number of tasks a second, at the most a billion, or a text such as 10/s, 100/m or 5/h",
+        )
     return Command(method="rate_limit", arguments={"task_name": task_name, "rate_limit": rate_limit})
+
+
+def _is_rate(rate: Any) -> bool:
+    if isinstance(rate, str):
+        return bool(_RATE.fullmatch(rate))
+    is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    return is_number and (rate == 0 or MIN_RATE <= rate <= MAX_RATE)
 
 
 def time_limit(task_name: str, *, soft: float | None, hard: float | None) -> Command:
     """How long tasks of a type may run, in seconds; None for no limit."""
     check_name(task_name, "/task_name")
     for name, seconds in (("soft", soft), ("hard", hard)):
-        if seconds is not None and not 0 < seconds <= MAX_LIMIT:
-            raise InvalidMessage(f"/{name}", "must be a number of seconds above 0, and a year at the most")
+        if seconds is not None:
+            _check_seconds(seconds, f"/{name}")
     if soft is not None and hard is not None and soft > hard:
         raise InvalidMessage("/soft", "must not be longer than hard")
     return Command(method="time_limit", arguments={"task_name": task_name, "hard": hard, "soft": soft})
+
+
+def _check_seconds(seconds: float, pointer: str) -> None:
+    check_type(seconds, (int, float), pointer)
+    if not 0 < seconds <= MAX_LIMIT:
+        raise InvalidMessage(pointer, "must be a number of seconds above 0, and a year at the most")
 
 
 def pool_grow(n: int) -> Command:
@@ -148,7 +181,7 @@ def _check_count(count: int, pointer: str, *, at_least: int) -> None:
 
 def pool_restart(modules: Sequence[str] | None, *, reload: bool) -> Command:
     """Start the pool anew, and import these modules (all of the app's when None), with `reload` once more."""
-    names = None if modules is None else list(modules)
+    names = None if modules is None else listed(modules, "/modules")
     for name in names or ():
         check_name(name, "/modules")
     return Command(method="pool_restart", arguments={"modules": names, "reload": bool(reload), "reloader": None})

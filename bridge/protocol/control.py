@@ -4,15 +4,14 @@ Kombu's pidbox (kombu/pidbox.py). A command is published to all workers of a bro
 answer is pushed to every list that ``_kombu.binding.reply.celery.pidbox`` names for the address in the command.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.commands import Command
-from bridge.protocol.envelope import PERSISTENT, open_json, seal_broadcast
+from bridge.protocol.commands import Command, listed
+from bridge.protocol.envelope import PERSISTENT, open_message, seal_broadcast
 from bridge.protocol.keys import SEPARATOR
 from bridge.protocol.values import check_name
 
@@ -74,11 +73,10 @@ ALL = Audience()
 
 
 def _check_destination(destination: Sequence[str]) -> None:
-    if isinstance(destination, str):
-        raise InvalidMessage("/destination", "must be a list of names of workers, for example ['celery@w1']")
-    if not 0 < len(destination) <= MAX_WORKERS:  # of an empty one a worker makes "all"
+    names = listed(destination, "/destination")
+    if not 0 < len(names) <= MAX_WORKERS:  # of an empty one a worker makes "all"
         raise InvalidMessage("/destination", f"must name 1 to {MAX_WORKERS:,} workers; leave it out to mean all")
-    for name in destination:
+    for name in names:
         check_name(name, "/destination")
 
 
@@ -132,16 +130,14 @@ def read_reply(data: bytes, ticket: str) -> dict[str, Any] | None:
     """What a worker replied, by its name; None when it replies to another call than that of `ticket`.
 
     Raises:
-        UnreadableBytes: not a reply in JSON.
+        UnreadableBytes: not a reply, or in a serialization that cannot be read here.
     """
-    reply = open_json(data)
-    try:
-        answers = json.loads(data)["headers"]["ticket"] == ticket
-    except (KeyError, TypeError) as error:
-        raise UnreadableBytes(f"a reply that does not say to which call: {data[:80]!r}") from error
+    headers, reply = open_message(data)
+    if "ticket" not in headers:
+        raise UnreadableBytes(f"a reply that does not say to which call: {data[:80]!r}")
     if not isinstance(reply, dict):
         raise UnreadableBytes(f"not a worker's reply: {data[:80]!r}")
-    return reply if answers else None
+    return reply if headers["ticket"] == ticket else None
 
 
 def queues_of(reply: object) -> list[str] | None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -227,7 +228,14 @@ async def test_bindings_of_another_layout_are_refused_and_nothing_is_sent(
         ({"timeout": 0}, "/timeout"),
         ({"timeout": float("nan")}, "/timeout"),
         ({"timeout": MAX_TIMEOUT + 1}, "/timeout"),
+        ({"timeout": "1"}, "/timeout"),
+        ({"timeout": None}, "/timeout"),
+        ({"timeout": True}, "/timeout"),
+        ({"timeout": 10**5_000}, "/timeout"),
         ({"limit": 0}, "/limit"),
+        ({"limit": "x"}, "/limit"),
+        ({"limit": 1.5}, "/limit"),
+        ({"destination": 5}, "/destination"),
         ({"destination": "w1@example"}, "/destination"),
         ({"matcher": "glob"}, "/matcher"),
     ],
@@ -239,6 +247,14 @@ async def test_a_call_that_cannot_be_is_refused_and_nothing_is_sent(
         with pytest.raises(InvalidMessage) as refused:
             await call
         assert refused.value.pointer == pointer
+    assert panel.commands.empty()
+
+
+async def test_an_argument_that_is_misspelt_does_not_make_it_a_call_to_all(control: TaskControl, panel: Panel) -> None:
+    misspelt: Any = {"destnation": ["w1@example"]}
+    for call in (control.ping(**misspelt), control.pool_grow(**misspelt), control.shutdown(**misspelt)):
+        with pytest.raises(TypeError, match="there is no argument 'destnation'; there are destination, pattern"):
+            await call
     assert panel.commands.empty()
 
 

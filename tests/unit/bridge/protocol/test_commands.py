@@ -12,6 +12,32 @@ TOPIC = {"exchange_type": "topic"}
 CONSUMER: dict[str, Any] = {"exchange": None, "exchange_type": "direct", "routing_key": None}
 
 
+NO_TEXTS: tuple[Any, ...] = (5, None, True, b"a1", {"a": "b"}, [5], object())
+NO_RATES: tuple[Any, ...] = (10**400, 10**5_000, 10**9 + 1, 1e308, 1e-320, [1], True, b"1/s", {})
+NO_SECONDS: tuple[Any, ...] = ("5", True, [1], 10**5_000)
+WRONG_TYPES: list[tuple[str, Callable[[Any], Command], tuple[Any, ...]]] = [
+    ("/task_id", lambda wrong: commands.revoke(wrong, **TERM), NO_TEXTS),
+    ("/signal", lambda wrong: commands.revoke("a1", terminate=True, signal=wrong), (["x"], 9, None)),
+    ("/headers", lambda wrong: commands.revoke_by_stamped_headers(wrong, **TERM), (5, None, ["a"], "a", {5: "a"})),
+    ("/headers/a", lambda wrong: commands.revoke_by_stamped_headers({"a": wrong}, **TERM), NO_TEXTS),
+    ("/ids", lambda wrong: commands.query_task((wrong,)), (5, None, ["a1"])),
+    ("/taskinfoitems", lambda wrong: commands.registered((wrong,)), (5, None, ["a1"])),
+    ("/safe", commands.active, (object(), 10**5_000, "yes", 1)),
+    ("/task_name", lambda wrong: commands.rate_limit(wrong, 1), (5, None, ["a"])),
+    ("/task_name", lambda wrong: commands.time_limit(wrong, soft=1, hard=1), (5, None, ["a"])),
+    ("/soft", lambda wrong: commands.time_limit("tasks.add", soft=wrong, hard=None), NO_SECONDS),
+    ("/hard", lambda wrong: commands.time_limit("tasks.add", soft=None, hard=wrong), NO_SECONDS),
+    ("/n", commands.pool_grow, ("1", None, 10**5_000)),
+    ("/max", lambda wrong: commands.autoscale(wrong, 1), ("1", None, 1.5)),
+    ("/modules", lambda wrong: commands.pool_restart(wrong, reload=True), (5, "tests", {"a": "b"}, [5])),
+    ("/queue", commands.cancel_consumer, (5, None, ["a"])),
+    ("/exchange", lambda wrong: commands.add_consumer("q", **CONSUMER | {"exchange": wrong}), (5, ["a"])),
+    ("/exchange_type", lambda wrong: commands.add_consumer("q", **CONSUMER | {"exchange_type": wrong}), (5, ["a"])),
+    ("/routing_key", lambda wrong: commands.add_consumer("q", **CONSUMER | {"routing_key": wrong}), (5, ["a"])),
+]
+"""An argument, a call with it, and what it may not be."""
+
+
 def test_one_id_is_revoked_as_a_text_and_several_as_a_list() -> None:
     assert commands.revoke("a1", **TERM).arguments == {"task_id": "a1", **TERM}
     assert commands.revoke(("a1", "a2"), **TERM).arguments == {"task_id": ["a1", "a2"], **TERM}
@@ -28,7 +54,9 @@ def test_a_signal_that_every_worker_knows_may_end_a_task() -> None:
     assert commands.revoke("a1", terminate=True, signal="SIGKILL").arguments["signal"] == "SIGKILL"
 
 
-@pytest.mark.parametrize("rate", ["10/s", "100/m", "5/h", "0.5/s", "7", 7, 0.5, 0, None])
+@pytest.mark.parametrize(
+    "rate", ["10/s", "100/m", "5/h", "0.5/s", "7", 7, 0.5, 0, 0.0, None, 1e-9, 10**9, "999999999/s"]
+)
 def test_a_rate_is_a_number_a_second_or_a_text_with_its_unit(rate: Any) -> None:
     assert commands.rate_limit("tasks.add", rate).arguments == {"task_name": "tasks.add", "rate_limit": rate}
 
@@ -87,6 +115,7 @@ def test_a_queue_may_be_bound_to_an_exchange_of_another_name() -> None:
             ("/rate_limit", lambda rate=rate: commands.rate_limit("tasks.add", rate))
             for rate in ("", "10/d", "fast", "1e9/s", "-1/s", " 1/s", -1, float("inf"), float("nan"))
         ],
+        *[("/rate_limit", lambda rate=rate: commands.rate_limit("tasks.add", rate)) for rate in NO_RATES],
         ("/task_name", lambda: commands.time_limit("a b", soft=1, hard=1)),
         ("/soft", lambda: commands.time_limit("tasks.add", soft=0, hard=None)),
         ("/soft", lambda: commands.time_limit("tasks.add", soft=3, hard=2)),
@@ -110,6 +139,11 @@ def test_a_queue_may_be_bound_to_an_exchange_of_another_name() -> None:
         ],
         ("/routing_key", lambda: commands.add_consumer("a+", **CONSUMER | TOPIC)),
         ("/queue", lambda: commands.cancel_consumer("_kombu.binding.celery")),
+        *[
+            (pointer, lambda make=make, wrong=wrong: make(wrong))
+            for pointer, make, wrongs in WRONG_TYPES
+            for wrong in wrongs
+        ],
     ],
 )
 def test_what_no_worker_can_use_is_refused_by_its_name(pointer: str, make: Callable[[], Command]) -> None:

@@ -7,7 +7,7 @@ from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.commands import Command
 from bridge.protocol.control import MAX_WORKERS, Audience, ReplyAddress, queues_of, read_reply, seal_command
 from bridge.protocol.envelope import open_json
-from tests.celery_says import envelope
+from tests.celery_says import envelope, written_in
 
 PING = Command(method="ping")
 TICKET = ReplyAddress(ticket="t1")
@@ -53,6 +53,9 @@ def test_workers_are_meant_by_their_names_or_by_a_pattern_or_all(
     ("reach", "pointer"),
     [
         ({"destination": "celery@w1"}, "/destination"),
+        *[({"destination": wrong}, "/destination") for wrong in (5, b"w", {"w": "w"}, [5], object())],
+        *[({"pattern": wrong}, "/pattern") for wrong in (5, ["a"])],
+        *[({"pattern": "a", "matcher": wrong}, "/matcher") for wrong in (5, ["a"])],
         ({"destination": []}, "/destination"),
         ({"destination": ["celery w1"]}, "/destination"),
         ({"destination": ["w"] * (MAX_WORKERS + 1)}, "/destination"),
@@ -71,6 +74,13 @@ def test_an_audience_that_cannot_be_is_refused(reach: dict[str, Any], pointer: s
 
 def test_a_reply_is_what_a_worker_says_by_its_name() -> None:
     data = envelope({"w1@example": {"ok": "pong"}}, headers={"ticket": "t1", "clock": 5})
+    assert read_reply(data, "t1") == {"w1@example": {"ok": "pong"}}
+
+
+@pytest.mark.parametrize("name", ["yaml", "msgpack"])
+def test_a_reply_is_read_in_whatever_the_worker_writes(name: str) -> None:
+    pytest.importorskip(name)
+    data = written_in(name, {"w1@example": {"ok": "pong"}}, headers={"ticket": "t1"})
     assert read_reply(data, "t1") == {"w1@example": {"ok": "pong"}}
 
 
