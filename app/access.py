@@ -36,8 +36,9 @@ NEEDED = {
     ("POST", "/v1/queues/{queue}/resume"): Scope.ADMIN,
     ("POST", "/v1/queues/{queue}/purge"): Scope.ADMIN,
     ("GET", "/v1/workers"): Scope.ADMIN,
+    ("GET", "/metrics"): Scope.ADMIN,
 }
-"""By method and path. Queues and workers are of all owners, so they are not for one of them."""
+"""By method and path. Queues, workers and metrics are of all owners, so they are not for one of them."""
 PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs"})
 """Paths that ask nobody: what load balancers look at, and the documentation."""
 STREAMS = frozenset({"/v1/tasks/{task_id}/events", "/v1/events"})

@@ -11,6 +11,7 @@ from app.auth import ANYBODY, Caller
 from app.entrance import Entrance
 from app.errors import Problem, ProblemRaised
 from app.settings import Settings
+from app.traffic import Traffic
 from bridge import TaskClient
 
 OWNERS_KNOWN = 1_024
@@ -59,6 +60,7 @@ class Edge:
     client: TaskClient
     streams: Streams = field(default_factory=lambda: Streams(limit=0))
     entrance: Entrance = field(default_factory=Entrance)
+    traffic: Traffic = field(default_factory=Traffic)
     of_owners: dict[str, "Edge"] = field(default_factory=dict, repr=False)
 
     def of(self, owner: str) -> "Edge":

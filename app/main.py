@@ -20,6 +20,7 @@ from app.routes import (
     events,
     feed,
     health,
+    metrics,
     openapi,
     queues,
     replay,
@@ -33,6 +34,7 @@ from app.routes import (
 )
 from app.settings import Settings
 from app.shutdown import notice_of_stop
+from app.traffic import Counted, Traffic
 from bridge import open_client
 
 DESCRIPTION = """
@@ -61,6 +63,7 @@ ROUTERS = (
     queues.router,
     workers.router,
     health.router,
+    metrics.router,
     openapi.router,
 )
 """In the order in which they are matched: what is called most comes first."""
@@ -80,13 +83,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         InvalidSettings: a `PETIOLE_` variable has a value that cannot work.
     """
-    chosen = settings or Settings.load()
+    chosen, traffic = settings or Settings.load(), Traffic()
     app = FastAPIOffline(
         title="Petiole",
         version=version("petiole"),
         description=DESCRIPTION,
         openapi_tags=TAGS,
-        lifespan=_lifespan(chosen),
+        lifespan=_lifespan(chosen, traffic),
         # Given here, routes are matched before those of the documentation, and once: `include_router` matches twice.
         routes=[guarded(route) for router in ROUTERS for route in router.routes],
         redoc_url=None,
@@ -95,19 +98,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=chosen.max_body_bytes, limits={batches.PATH: chosen.max_batch_bytes})
     app.add_middleware(RequestId)
     cross_origin.install(app, chosen.origins)
+    app.add_middleware(Counted, traffic=traffic)  # outside of all that answers, so that it misses nothing
     errors.install(app)
     access.install(app)
     live_document.install(app)
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, traffic: Traffic) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         async with open_client(settings) as client, open_entrance(settings) as entrance:
             streams = Streams(limit=settings.max_streams)
-            edge = Edge(settings=settings, client=client, streams=streams, entrance=entrance)
+            edge = Edge(settings=settings, client=client, streams=streams, entrance=entrance, traffic=traffic)
 
             def close_streams() -> None:
                 edge.streams.closing = True

@@ -8,6 +8,7 @@ from app.errors import Problem, ProblemRaised, documented
 from app.schemas import now_ms
 from bridge import TaskClient
 from bridge.errors import PetioleError
+from bridge.queues import WatcherStatus
 
 router = APIRouter(tags=["health"])
 WATCHER_SILENCE_MS = 10_000
@@ -44,9 +45,14 @@ async def read_ready(client: TheClient) -> Ready:
         raise ProblemRaised(_not_ready(str(error), redis="away", watchers=0)) from error
 
 
-async def _ready(client: TaskClient) -> Ready:
+async def watchers_alive(client: TaskClient) -> list[WatcherStatus]:
+    """Those that gave a sign of life lately. Raises `BrokerUnavailable` when Redis does not answer."""
     now = now_ms()
-    alive = [watcher for watcher in await client.watchers() if now - watcher.at < WATCHER_SILENCE_MS]
+    return [watcher for watcher in await client.watchers() if now - watcher.at < WATCHER_SILENCE_MS]
+
+
+async def _ready(client: TaskClient) -> Ready:
+    alive = await watchers_alive(client)
     if not alive:
         detail = (
             "No watcher is alive: tasks are queued and run, but their updates do not come. Start `petiole watcher`."

@@ -21,7 +21,7 @@ from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.result import TaskMeta
 from bridge.protocol.state import Status
-from bridge.queues import Backlog
+from bridge.queues import Backlog, WatcherStatus
 from bridge.status_store import Missed
 from bridge.subscriber import Subscriber
 from tests.unit.app.told_control import ToldQueues, ToldReplays, ToldTasks
@@ -139,6 +139,11 @@ class ToldClient(TaskClient):
         """The backlog it was told."""
         found: Backlog = self._answer("backlog")
         return found
+
+    async def watchers(self) -> list[WatcherStatus]:
+        """The watchers it was told, none by default."""
+        found: list[WatcherStatus] | None = self._answer("watchers")
+        return found or []
 
     async def task_types(self) -> Catalog:
         """The catalog it was told, an empty one by default."""
