@@ -4,6 +4,9 @@ import json
 from base64 import b64encode
 from typing import Any
 
+from bridge.protocol.compression import compression_named
+from bridge.protocol.serializers import serializer_named
+
 WORKER = "w1@example"
 TIME = 1_795_488_861.5
 
@@ -62,3 +65,16 @@ def meta(task_id: str, state: str, result: object = None, **fields: Any) -> byte
 def exception(kind: str = "ValueError", *message: object) -> dict[str, Any]:
     """The ``result`` of a task that raised."""
     return {"exc_type": kind, "exc_message": list(message), "exc_module": "builtins"}
+
+
+def written_in(name: str, told: object, compression: str | None = None, **changes: Any) -> bytes:
+    """The envelope of an installation that does not write JSON, or compresses."""
+    serializer = serializer_named(name)
+    written = serializer.dumps(told)
+    data = written.encode() if isinstance(written, str) else written
+    headers = {"hostname": WORKER, **changes.pop("headers", {})}
+    if compression:
+        method = compression_named(compression)
+        data, headers = method.compress(data), {**headers, "compression": method.content_type}
+    kind = {"content-type": serializer.content_type, "content-encoding": serializer.content_encoding}
+    return envelope(None, **{"body": b64encode(data).decode(), "headers": headers, **kind, **changes})

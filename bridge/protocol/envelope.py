@@ -10,8 +10,10 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from bridge.errors import UnreadableBytes
+from bridge.protocol.compression import decompressed
 from bridge.protocol.message import JSON_CONTENT, EncodedTask, TaskMessage
 from bridge.protocol.route import Route
+from bridge.protocol.serializers import JSON, loads
 
 PERSISTENT = 2
 TRANSIENT = 1
@@ -76,16 +78,24 @@ def _seal(body: bytes, content: str, headers: str, properties: str, delivery_tag
 
 
 def open_json(data: bytes) -> Any:
-    """The JSON value in an envelope's body.
+    """The value in an envelope's body, in the terms of JSON, whatever it is serialized in and compressed by.
 
     Raises:
-        UnreadableBytes: no envelope, or its body is not JSON.
+        UnreadableBytes: no envelope, or its body cannot be read here.
     """
+    return open_message(data)[1]
+
+
+def open_message(data: bytes) -> tuple[Mapping[str, Any], Any]:
+    """Headers and body of an envelope; raises as `open_json` does."""
     try:
         envelope = json.loads(data)
-        body = envelope["body"]
-        if envelope["properties"].get("body_encoding") == "base64":
-            body = b64decode(body)
-        return json.loads(body)
+        body, headers = envelope["body"], envelope.get("headers") or {}
+        raw = b64decode(body) if envelope["properties"].get("body_encoding") == "base64" else body.encode()
+        if headers.get("compression"):
+            raw = decompressed(raw, headers["compression"])
+        return headers, loads(raw, envelope.get("content-type", JSON.content_type))
+    except UnreadableBytes as error:
+        raise UnreadableBytes(f"{error}: {data[:80]!r}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UnreadableBytes(f"not a Kombu envelope with a JSON body: {data[:80]!r}") from error
+        raise UnreadableBytes(f"not a Kombu envelope with a body: {data[:80]!r}") from error

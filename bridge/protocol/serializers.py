@@ -63,6 +63,8 @@ def _msgpack() -> Serializer:
 
 JSON = Serializer(name="json", content_type="application/json", dumps=json_text, loads=json.loads)
 _MAKE: dict[str, Callable[[], Serializer]] = {"json": lambda: JSON, "yaml": _yaml, "msgpack": _msgpack}
+_BUILT_IN = {JSON.content_type: "json", "application/x-yaml": "yaml", "application/x-msgpack": "msgpack"}
+"""Names by content type, told without making the serializer, which may need a package."""
 _PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
 """Protocols of pickle, after its mark; in MessagePack the mark is an empty mapping, which nothing follows."""
 
@@ -87,8 +89,9 @@ class Serializers:
         """
         if serializer.name in PICKLE or serializer.content_type in PICKLE:
             raise InvalidSettings("Pickle cannot be registered: whoever reads a pickle runs what it names. Use JSON.")
-        if serializer.name in _MAKE:
-            raise InvalidSettings(f"{serializer.name!r} is built in. Choose another name for your own serializer.")
+        for taken, known in ((serializer.name, _MAKE), (serializer.content_type, _BUILT_IN)):
+            if taken in known:
+                raise InvalidSettings(f"{taken!r} is built in. Choose another name for your own serializer.")
         self._registered[serializer.name] = serializer
 
     def named(self, name: str, pointer: str = "/options/serializer") -> Serializer:
@@ -111,6 +114,28 @@ class Serializers:
         if name not in self._made:
             self._made[name] = _MAKE[name]()
         return self._made[name]
+
+    def loads(self, data: bytes, content_type: str) -> Any:
+        """A value in the serialization of that content type, in the terms of JSON as `loads_any` gives it.
+
+        Raises:
+            UnreadableBytes: it cannot be read here; the sentence says what may help.
+        """
+        if content_type in PICKLE:
+            raise UnreadableBytes(
+                "it is a pickle, which is never read here: "
+                "set the workers' task_serializer and event_serializer to 'json'"
+            )
+        name = _BUILT_IN.get(content_type) or self._registered_for(content_type)
+        try:
+            return _in_json(self.named(name), data)
+        except InvalidMessage as error:
+            raise UnreadableBytes(f"{content_type}: {error.reason}") from error
+        except Exception as error:  # each serializer has errors of its own
+            raise UnreadableBytes(f"{name} cannot read it: {error}") from error
+
+    def _registered_for(self, content_type: str) -> str:
+        return next((one.name for one in self._registered.values() if one.content_type == content_type), content_type)
 
     def loads_any(self, data: bytes) -> Any:
         """A mapping that is not empty, in whichever serialization: stored results do not say which one they are in.
@@ -140,15 +165,21 @@ class Serializers:
 
     def _tried(self, name: str, data: bytes) -> Any:
         try:
-            return json.loads(json_text(self.named(name).loads(data)))
+            return _in_json(self.named(name), data)
         except Exception:  # each serializer has errors of its own
             return None
+
+
+def _in_json(serializer: Serializer, data: bytes) -> Any:
+    loaded = serializer.loads(data)
+    return loaded if serializer is JSON else json.loads(json_text(loaded))
 
 
 _KNOWN = Serializers()
 """Those of this process."""
 register_serializer = _KNOWN.register
 serializer_named = _KNOWN.named
+loads = _KNOWN.loads
 loads_any = _KNOWN.loads_any
 
 

@@ -1,11 +1,16 @@
-"""The app of `celery_tasks`, which takes more than JSON and writes its results as the environment says."""
+"""The app of `celery_tasks`, which takes more than JSON and writes all that it says as the environment says."""
 
 import os
 
 from tests.contract.celery_tasks import app
 
+serializer = os.environ["SERIALIZER"]
 app.conf.update(
-    accept_content=["json", "yaml", "msgpack"], result_serializer=os.environ["RESULT_SERIALIZER"], result_extended=True
+    accept_content=["json", "yaml", "msgpack"],
+    result_serializer=serializer,
+    task_serializer=serializer,  # of replies to remote control, too
+    event_serializer=serializer,
+    result_extended=True,
 )
 
 __all__ = ["app"]

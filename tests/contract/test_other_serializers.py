@@ -1,7 +1,8 @@
-"""Stock workers run what is sent in other serializers and compressed, and what they store so is read."""
+"""Stock workers run what is sent in other serializers and compressed, and what they store and say so is read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
@@ -15,6 +16,7 @@ from bridge.settings import BridgeSettings
 from tests.servers import celery_worker
 
 DEADLINE = 30
+W1 = "w1@example"
 SERIALIZERS = ("json", *(name for name in ("yaml", "msgpack") if find_spec(name)))
 COMPRESSIONS = (
     *(None, "zlib", "bzip2", "lzma"),
@@ -27,10 +29,10 @@ KWARGS = {"a": [1, 2.5, None, True], "größe": "😀", "deep": {"er": ["x" * 1_
 def accepting(
     request: pytest.FixtureRequest, shared_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The address of a worker that takes all serializers and stores its results in one of them."""
+    """The address of a worker that takes all serializers and writes one: results, events, replies."""
     child = celery_worker(shared_url, tmp_path_factory.mktemp("worker") / "log")
     argv = tuple(part.replace("celery_tasks:", "celery_accepting:") for part in child.service.argv)
-    child.service = replace(child.service, argv=argv, env={**child.service.env, "RESULT_SERIALIZER": request.param})
+    child.service = replace(child.service, argv=argv, env={**child.service.env, "SERIALIZER": request.param})
     with asyncio.Runner() as runner:
         runner.run(child.start())
         yield shared_url
@@ -65,6 +67,28 @@ async def test_callbacks_are_run(tasks: TaskClient) -> None:
         await tasks.forget("callback-1")
         await tasks.submit("golden.echo", link=[chain(callback)], serializer=serializer)
         assert await tasks.result("callback-1", DEADLINE) == [["called"], {}]
+
+
+async def test_replies_to_remote_control_are_read(tasks: TaskClient) -> None:
+    await (await tasks.submit("golden.echo")).result(DEADLINE)  # it is up
+    assert await tasks.control.ping(timeout=DEADLINE) == {W1: {"ok": "pong"}}
+    (queues,) = (await tasks.control.active_queues(timeout=DEADLINE)).values()
+    assert [queue["name"] for queue in queues] == ["celery"]
+    (registered,) = (await tasks.control.registered(timeout=DEADLINE)).values()
+    assert "golden.echo" in registered
+    found = await tasks.control.query_task("nowhere", timeout=DEADLINE)
+    assert found == {W1: {}}
+
+
+async def test_events_are_read(tasks: TaskClient) -> None:
+    async with aclosing(tasks.events()) as events, asyncio.timeout(DEADLINE):
+        assert (await anext(events)).hostname == W1
+        task = await tasks.submit("golden.echo", record=False)
+        kinds = []
+        while "task-succeeded" not in kinds:
+            event = await anext(events)
+            kinds += [event.type] if event.task_id == task.task_id else []
+    assert kinds == ["task-sent", "task-received", "task-started", "task-succeeded"]
 
 
 async def test_everything_at_once_does_no_worker_harm(tasks: TaskClient, shared_url: str) -> None:

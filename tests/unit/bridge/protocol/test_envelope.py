@@ -73,6 +73,34 @@ def test_a_body_that_is_not_base64_is_read_as_it_stands() -> None:
     assert open_json(celery_says.envelope(None, body='{"a": 1}', properties={})) == {"a": 1}
 
 
+@pytest.mark.parametrize("compression", [None, "zlib", "bzip2"])
+@pytest.mark.parametrize("name", ["json", "yaml", "msgpack"])
+def test_a_body_is_read_in_whatever_it_is_serialized_and_compressed(name: str, compression: str | None) -> None:
+    pytest.importorskip({"yaml": "yaml", "msgpack": "msgpack"}.get(name, "json"))
+    body = [{"é": [1, 2.5, None]}, "text"]
+    assert open_json(celery_says.written_in(name, body, compression)) == body
+
+
+def test_a_body_that_does_not_say_what_it_is_written_in_is_json() -> None:
+    envelope = json.loads(celery_says.envelope({"a": 1}))
+    del envelope["content-type"]
+    assert open_json(json.dumps(envelope).encode()) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"content-type": "application/x-python-serialize"}, "it is a pickle, which is never read here"),
+        ({"content-type": "text/xml"}, "'text/xml' is not known here"),
+        ({"headers": {"compression": "application/x-gzip"}}, "not application/x-gzip data"),
+        ({"headers": {"compression": "application/x-own"}}, "'application/x-own' is no compression"),
+    ],
+)
+def test_a_body_that_cannot_be_read_here_says_why(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UnreadableBytes, match=reason):
+        open_json(celery_says.envelope({}, **changes))
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -92,6 +120,9 @@ def test_a_body_that_is_not_base64_is_read_as_it_stands() -> None:
         b'{"body": "{", "properties": {}}',
         b"[" * 100_000,
         celery_says.envelope(None, body=b64encode(b"[" * 100_000).decode()),
+        celery_says.envelope({}, **{"content-type": ["application/json"]}),
+        celery_says.envelope({}, headers=["compression"]),
+        celery_says.envelope({}, headers={"compression": 5}),
     ],
 )
 def test_bytes_of_another_shape_are_unreadable(data: bytes) -> None:

@@ -34,6 +34,13 @@ def test_events_that_a_worker_sends_together_are_read_in_their_order() -> None:
     assert read_events(envelope([])) == []
 
 
+@pytest.mark.parametrize("name", ["yaml", "msgpack"])
+def test_events_are_read_in_whatever_their_sender_writes(name: str) -> None:
+    pytest.importorskip(name)
+    both = [received("a1"), celery_says.started("a1")]
+    assert read_events(celery_says.written_in(name, both)) == both
+
+
 @pytest.mark.parametrize("body", [None, 5, "text", {}, {"type": 5}, [None], [{"type": "task-started"}, {}]])
 def test_a_body_that_is_no_event_is_unreadable(body: object) -> None:
     with pytest.raises(UnreadableBytes, match="not an event"):
@@ -85,6 +92,22 @@ def test_a_task_that_was_received_is_with_its_worker() -> None:
 
     assert (news.status, news.attempt) == (Status.RECEIVED, 3)
     assert news.facts == {"task": "tasks.add", "worker": WORKER}
+
+
+@pytest.mark.parametrize(
+    ("told", "kin"),
+    [
+        ({}, ()),
+        ({"root_id": "a1", "parent_id": None}, ()),
+        ({"root_id": "r1", "parent_id": "p1"}, ("p1", "r1")),
+        ({"root_id": "r1", "parent_id": "r1"}, ("r1",)),
+        ({"root_id": 7, "parent_id": "p1"}, ("p1",)),
+    ],
+)
+def test_a_task_says_what_it_comes_of(told: dict[str, Any], kin: tuple[str, ...]) -> None:
+    assert news_of(received("a1", **told)).kin == kin
+    assert news_of(received("a1", eta=LATER, **told)).kin == kin
+    assert news_of(celery_says.event("task-sent", "a1", retries=0, **told)).kin == kin
 
 
 def test_a_task_that_was_received_long_before_its_time_is_scheduled() -> None:

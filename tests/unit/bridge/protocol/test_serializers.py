@@ -55,7 +55,13 @@ def test_a_registered_serializer_is_known_by_its_name(known: Serializers) -> Non
 
 @pytest.mark.parametrize(
     "fields",
-    [{"name": "pickle"}, {"content_type": "application/x-python-serialize"}, {"name": "json"}, {"name": "yaml"}],
+    [
+        {"name": "pickle"},
+        {"content_type": "application/x-python-serialize"},
+        {"name": "json"},
+        {"name": "yaml"},
+        {"content_type": "application/x-msgpack"},
+    ],
 )
 def test_pickle_and_what_is_built_in_cannot_be_registered(known: Serializers, fields: dict[str, str]) -> None:
     with pytest.raises(InvalidSettings):
@@ -132,3 +138,43 @@ def test_json_is_told_by_its_first_byte(known: Serializers) -> None:
     with pytest.raises(ValueError, match="Expecting"):
         known.loads_any(b'{"half": ')
     assert JSON.name == "json"
+
+
+@pytest.mark.parametrize("name", ["json", "yaml", "msgpack", "reversed"])
+def test_a_value_is_read_by_its_content_type(known: Serializers, name: str) -> None:
+    known.register(reversed_json())
+    serializer = known.named(name)
+    written = serializer.dumps([META, "é"])
+    data = written.encode() if isinstance(written, str) else written
+    assert known.loads(data, serializer.content_type) == [META, "é"]
+
+
+def test_what_is_read_by_its_content_type_is_told_in_the_terms_of_json_too(known: Serializers) -> None:
+    told = known.loads(yaml.safe_dump({"at": LATER, 5: "five"}).encode(), "application/x-yaml")
+
+    assert json.loads(json.dumps(told)) == told
+    assert from_typed(told) == {"at": LATER, "5": "five"}
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "reason"),
+    [
+        (pickle.dumps(META), "application/x-python-serialize", "never read here: set the workers' task_serializer"),
+        (pickle.dumps(META), "pickle", "never read here"),
+        (b"{}", "text/xml", "'text/xml' is not known here"),
+        (b"{", "application/json", "json cannot read it"),
+        (b"\xc1", "application/x-msgpack", "msgpack cannot read it"),
+        (b"a: !!python/name:os.system", "application/x-yaml", "yaml cannot read it"),
+    ],
+)
+def test_what_its_content_type_does_not_fit_is_unreadable(
+    known: Serializers, data: bytes, content_type: str, reason: str
+) -> None:
+    with pytest.raises(UnreadableBytes, match=reason):
+        known.loads(data, content_type)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_content_type_whose_package_is_missing_says_so(known: Serializers) -> None:
+    with pytest.raises(UnreadableBytes, match="needs a package that is not installed"):
+        known.loads(b"{}", "application/x-yaml")
