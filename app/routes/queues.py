@@ -8,11 +8,14 @@ from pydantic import BaseModel, Field
 from app.deps import TheClient
 from app.errors import documented
 from app.schemas import now_ms
+from app.segments import SegmentRoute
 from bridge.errors import QueueNotFound
 from bridge.queues import QueueState
 
-router = APIRouter(prefix="/v1/queues", tags=["installation"])
-QueueName = Annotated[str, Path(max_length=255, description="As it was given when a task was submitted.")]
+router = APIRouter(prefix="/v1/queues", tags=["installation"], route_class=SegmentRoute)
+QueueName = Annotated[
+    str, Path(max_length=255, description="As it was given when a task was submitted; a slash in it as `%2F`.")
+]
 
 
 class Queue(BaseModel):

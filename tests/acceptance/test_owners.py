@@ -32,6 +32,8 @@ OF_THE_CLIENT = {"options"}
 UNSAID = {"Last-Event-ID", "if-none-match", "after", "wait", "limit", "status", "name", "atomic"}
 """Parameters that name nothing of an owner: places, numbers, and what is the same for all."""
 TIMES = {"submitted_from", "submitted_before"}
+FEED = "/v1/events"
+"""Where tasks are named in the query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,7 @@ def _is_of_use(operation: Operation, answer: tuple[int, str, Mapping[str, str]])
     status = answer[0]
     if needed(operation.method.upper(), operation.path) is Scope.ADMIN:
         assert status == 403, operation
-    elif "{task_id}" in operation.path or "{name}" in operation.path:
+    elif "{task_id}" in operation.path or "{name}" in operation.path or operation.path == FEED:
         assert status in {404, 422}, (operation, answer)
     else:
         assert status in {200, 201, 202}, (operation, answer)

@@ -94,3 +94,11 @@ async def test_a_task_that_waits_gives_its_queue_an_age(api: Api) -> None:
     assert told["consumers"] == []
     await tell(api, "aging", "purge")
     assert (await queue(api, "aging"))["oldest_age_seconds"] is None
+
+
+async def test_a_queue_whose_name_has_a_slash_is_one_like_another(api: Api) -> None:
+    await api.submit("stock.add", 1, 1, queue="team/mail")
+    assert (await queue(api, "team%2Fmail"))["ready"] == 1
+    assert (await tell(api, "team%2Fmail", "pause")) == {"queue": "team/mail", "paused": True}
+    assert (await tell(api, "team%2Fmail", "resume")) == {"queue": "team/mail", "paused": False}
+    assert (await tell(api, "team%2Fmail", "purge")) == {"queue": "team/mail", "purged": 1, "ready": 0}

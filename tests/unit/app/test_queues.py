@@ -76,6 +76,33 @@ async def test_a_queue_is_told_what_to_do(app: FastAPI, order: str, told: dict[s
     assert client.told_queues.asked == [(order, "mail")]
 
 
+SLASHES = [
+    ("mail%2Fbulk", "mail/bulk"),
+    ("mail%2fpause", "mail/pause"),
+    ("%2F%2F", "//"),
+    ("a%252Fb", "a%2Fb"),
+    ("a%252Fb%2Fc", "a%2Fb/c"),
+    ("%C3%A4%2F%C3%A4", "ä/ä"),
+]
+
+
+@pytest.mark.parametrize(("sent", "name"), SLASHES)
+async def test_a_queue_whose_name_has_a_slash_is_read_and_told_what_to_do(app: FastAPI, sent: str, name: str) -> None:
+    client = ToldClient(backlog=backlog(state(name=name)))
+    assert (await asked(app, client, "GET", f"/v1/queues/{sent}")).json()["name"] == name
+    for order in ("pause", "resume", "purge"):
+        answer = await asked(app, client, "POST", f"/v1/queues/{sent}/{order}")
+        assert (answer.status_code, answer.json()["queue"]) == (202, name)
+    assert client.told_queues.asked == [(order, name) for order in ("pause", "resume", "purge")]
+
+
+async def test_a_slash_that_divides_is_no_part_of_a_name(app: FastAPI) -> None:
+    client = ToldClient(backlog=backlog(state(name="mail/bulk")))
+    assert (await asked(app, client, "GET", "/v1/queues/mail/bulk")).status_code == 404
+    answer = await asked(app, client, "GET", "/v1/queues/mail%2Fbulk/pause")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("order", ["pause", "resume", "purge"])
 @pytest.mark.parametrize(
     ("error", "status"), [(QueueNotFound("mail"), 404), (BrokerUnavailable("gone"), 503)], ids=["unknown", "away"]
