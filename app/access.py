@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.errors import documented
+from app.response_headers import RATE_LIMIT, described
 from bridge.api_keys import Scope
 
 NEEDED = {
@@ -53,12 +54,19 @@ SCHEMES = {
         "description": "From `POST /v1/stream-tokens`, for an EventSource, which can send no headers.",
     },
 }
+TELL_ALL = frozenset(
+    {
+        "/tasks/submit",
+        "/v1/tasks",
+        "/v1/task-types/{name}/tasks",
+        "/v1/workflows",
+        "/v1/tasks/{task_id}/replay",
+    }
+)
+"""Paths whose submit tells what becomes of the task when it is asked to wait or to stream: that is to read as well."""
 _PROBLEMS = {str(status): answer for status, answer in documented(401, 403, 429).items()}
-_HEADERS = {
-    "401": {"WWW-Authenticate": "How to send a key."},
-    "403": {"WWW-Authenticate": "Which scope the key lacks."},
-    "429": {"Retry-After": "When to try again, in seconds."},
-}
+_UNKNOWN = "401"
+"""Whose request it is is not known, so it is of no rate limit."""
 
 
 def needed(method: str, path: str) -> Scope:
@@ -87,10 +95,8 @@ def _secure(operation: dict[str, Any], scope: Scope, *, is_stream: bool) -> None
     names = SCHEMES if is_stream else ("bearer", "apiKey")
     operation["security"] = [{name: [scope]} for name in names]
     for status, answer in _PROBLEMS.items():
-        headers = {
-            name: {"description": description, "schema": {"type": "string"}}
-            for name, description in _HEADERS[status].items()
-        }
-        operation["responses"].setdefault(
-            status, {"description": answer["description"], "content": answer["content"], "headers": headers}
-        )
+        known = {name: answer[name] for name in ("description", "content", "headers")}
+        operation["responses"].setdefault(status, known)
+    for status, answer in operation["responses"].items():
+        if status != _UNKNOWN:
+            answer["headers"] = {**answer.get("headers", {}), **described(*RATE_LIMIT)}

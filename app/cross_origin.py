@@ -1,7 +1,13 @@
 """Cross-origin requests (CORS): which pages of other origins a browser lets call the API. None, unless told."""
 
-from fastapi import FastAPI
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
+
+from app.errors import Problem
 
 METHODS = ("GET", "POST")
 SENT = (
@@ -33,6 +39,26 @@ MAX_AGE_SECONDS = 600
 """How long a browser remembers what it may send."""
 
 
+class CrossOrigin(CORSMiddleware):
+    """Starlette's, but what it refuses before a call is told as every other problem is."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to what a browser asks before it calls."""
+        answer = super().preflight_response(request_headers)
+        return answer if answer.status_code == HTTPStatus.OK else _Refusal(answer)
+
+
+class _Refusal(Response):
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.body, answer.status_code)
+        self._kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"{bytes(self.body).decode()}: this service does not let a page of that origin send this."
+        problem = Problem(type="cross-origin-refused", status=self.status_code, detail=detail, headers=self._kept)
+        await problem.answer(Request(scope).url.path)(scope, receive, send)
+
+
 def install(app: FastAPI, origins: list[str]) -> None:
     """Open `app` to pages of these origins, for example ``https://example.org``; ``*`` is every origin.
 
@@ -41,7 +67,7 @@ def install(app: FastAPI, origins: list[str]) -> None:
     if not origins:
         return
     app.add_middleware(
-        CORSMiddleware,
+        CrossOrigin,
         allow_origins=origins,
         allow_methods=METHODS,
         allow_headers=SENT,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
+from app.response_headers import REQUEST_ID, described
 from bridge.errors import (
     BrokerUnavailable,
     DuplicateTask,
@@ -31,6 +32,7 @@ from bridge.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_HEADERS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 MAX_ECHO = 200
 """Characters of somebody's input that an answer repeats."""
 MAX_FIELD_ERRORS = 20
@@ -150,7 +152,9 @@ async def _bridge_error(request: Request, error: Exception) -> JSONResponse:
 async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
     # Starlette logs the error with its stack trace after this answer.
     detail = "The server made a mistake; its log says which."
-    return Problem(type="internal-error", status=500, detail=detail).answer(request.url.path)
+    request_id = request.scope.get("state", {}).get("request_id")  # what answers this stands before what names it
+    headers = {REQUEST_ID: request_id} if request_id else {}
+    return Problem(type="internal-error", status=500, detail=detail, headers=headers).answer(request.url.path)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -226,6 +230,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer these problems."""
     schema = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
     return {
-        status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}}
+        status: {
+            "model": ProblemDocument,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: schema},
+            "headers": described(*_HEADERS.get(status, ())),
+        }
         for status in statuses
     }

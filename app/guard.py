@@ -1,22 +1,25 @@
 """What stands before each route: who calls, whether it may, and how often."""
 
 import copy
+from contextlib import AbstractContextManager, ExitStack
 from urllib.parse import parse_qsl, urlencode
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import access
 from app.auth import Caller, Doorkeeper, Headers, forbidden
 from app.entrance import Entrance
+from app.errors import ProblemRaised
+from app.preferences import wish
 from app.rate_limit import RawHeaders
-from app.sse import MEDIA_TYPE
+from bridge.api_keys import Scope as KeyScope
 from bridge.errors import TaskNotFound
 
 PARAMETER = "token"
 CURSORS = frozenset({"after"})
 """Of a request with a stream token, the parameters that count beside what the token selects."""
-_EVENTS = MEDIA_TYPE.encode()
 
 
 def guarded(route: BaseRoute) -> BaseRoute:
@@ -38,6 +41,7 @@ class Guard:
         self._app = app
         self._needs = {method: access.needed(method, route.path) for method in route.methods or ()}
         self._is_stream = route.path in access.STREAMS
+        self._tells_all = route.path in access.TELL_ALL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or raise.
@@ -53,19 +57,40 @@ class Guard:
         scope.setdefault("state", {})["caller"] = caller
         if entrance.limiter.counts:
             send = _with_headers(send, await entrance.limiter.admit(caller.key_id))
-        if self._is_stream or _may_stay(scope, headers):
-            with entrance.limiter.place(caller.key_id):
-                await self._app(scope, receive, send)
+        if missing := self._missing(caller, scope):
+            await _refuse(forbidden(missing), scope, receive, send)
+        elif self._is_stream or _may_stay(scope):
+            await self._stay(entrance.limiter.place(caller.key_id), scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _caller(self, scope: Scope, headers: Headers, doorkeeper: Doorkeeper) -> Caller:
         if self._is_stream and b"token=" in scope["query_string"]:
             return await _follower(scope, doorkeeper)
-        caller = doorkeeper.known(headers) or await doorkeeper.caller(headers)
-        if self._needs[scope["method"]] not in caller.scopes:
-            raise forbidden(self._needs[scope["method"]])
-        return caller
+        return doorkeeper.known(headers) or await doorkeeper.caller(headers)
+
+    def _missing(self, caller: Caller, scope: Scope) -> KeyScope | None:
+        """What the caller would need for this, and has not."""
+        needed = self._needs[scope["method"]]
+        if needed not in caller.scopes:
+            return needed
+        if self._tells_all and KeyScope.READ not in caller.scopes and wish(scope["headers"]):
+            return KeyScope.READ
+        return None
+
+    async def _stay(self, place: AbstractContextManager[None], scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as held:
+            try:
+                held.enter_context(place)
+            except ProblemRaised as refused:
+                await _refuse(refused, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+
+
+async def _refuse(refused: ProblemRaised, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answered here, since what would answer it knows nothing of the headers that `send` adds."""
+    await refused.problem.answer(Request(scope).url.path)(scope, receive, send)
 
 
 async def _follower(scope: Scope, doorkeeper: Doorkeeper) -> Caller:
@@ -83,8 +108,8 @@ async def _follower(scope: Scope, doorkeeper: Doorkeeper) -> Caller:
     return follower.caller
 
 
-def _may_stay(scope: Scope, headers: Headers) -> bool:
-    return b"prefer" in headers or _EVENTS in headers.get(b"accept", b"") or b"wait=" in scope["query_string"]
+def _may_stay(scope: Scope) -> bool:
+    return wish(scope["headers"]) is not None or b"wait=" in scope["query_string"]
 
 
 def _with_headers(send: Send, headers: RawHeaders) -> Send:

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request
 
 from app.errors import ProblemRaised, payload_invalid
+from app.response_headers import described
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -21,9 +22,7 @@ PARAMETERS: list[dict[str, Any]] = [
     }
 ]
 """The header, as OpenAPI describes it: for the `openapi_extra` of a route that asks for `idempotency_key`."""
-DOCUMENTED = {
-    REPLAYED: {"description": "`true`: nothing was queued; the key came before.", "schema": {"type": "string"}}
-}
+DOCUMENTED = described(REPLAYED)
 """The header of the answer, as OpenAPI describes it."""
 
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import access, cross_origin, errors, live_document
+from app import access, cross_origin, errors, live_document, response_headers
 from app.body import BodyLimit
 from app.deps import Edge, Streams
 from app.entrance import open_entrance
@@ -96,11 +96,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
     )
     app.add_middleware(BodyLimit, limit=chosen.max_body_bytes, limits={batches.PATH: chosen.max_batch_bytes})
-    app.add_middleware(RequestId)
     cross_origin.install(app, chosen.origins)
     app.add_middleware(Counted, traffic=traffic)  # outside of all that answers, so that it misses nothing
+    app.add_middleware(RequestId)
     errors.install(app)
     access.install(app)
+    response_headers.install(app)
     live_document.install(app)
     return app
 

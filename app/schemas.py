@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    field_validator,
 )
 
 from bridge import SubmitOptions, TaskRecord
@@ -39,6 +40,8 @@ def _text_only(value: object) -> object:
 
 Time = Annotated[AwareDatetime, BeforeValidator(_text_only)]
 MAX_SECONDS = 31_536_000
+MAX_RETRIES = 1_000
+RETRIES_HEADER = "max_retries"
 Seconds = Annotated[StrictFloat, Field(ge=0, le=MAX_SECONDS)]
 Limit = Annotated[StrictFloat, Field(gt=0, le=MAX_SECONDS)]
 
@@ -86,12 +89,32 @@ class TaskOptions(_Request):
     tags: list[StrictStr] = Field([], max_length=32, description="Your own labels, up to 128 characters each.")
     ignore_result: StrictBool | None = Field(None, description="Store no result; the task's own setting if not given.")
     shadow: StrictStr | None = Field(None, min_length=1, max_length=255, description="Name to be shown for it instead.")
+    max_retries: StrictInt | None = Field(
+        None,
+        ge=0,
+        le=MAX_RETRIES,
+        description="The task finds it as `self.request.max_retries`. Petiole's `RetryingTask` retries no more often, "
+        "any other task only if it passes that to `self.retry`.",
+    )
     headers: dict[str, Any] | None = Field(None, description="Headers of the message, for the task to read.")
     stamps: dict[str, Any] | None = Field(None, description="Headers that stay with it, also when it is retried.")
 
+    @field_validator("headers")
+    @classmethod
+    def _leave_the_option(cls, headers: dict[str, Any] | None) -> dict[str, Any] | None:
+        if headers and RETRIES_HEADER in headers:
+            raise ValueError(f"has {RETRIES_HEADER}, which is an option of its own")
+        return headers
+
     def to_bridge(self) -> SubmitOptions:
-        """The keyword arguments of the bridge's `submit`, which have the same names."""
-        return cast("SubmitOptions", dict(self))
+        """The keyword arguments of the bridge's `submit`, which have the same names but for `max_retries`."""
+        return cast("SubmitOptions", with_retries(dict(self)))
+
+
+def with_retries(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with `max_retries` where a message has it: among its headers, which each attempt has."""
+    most = options.pop("max_retries", None)
+    return options if most is None else {**options, "headers": {**(options.get("headers") or {}), RETRIES_HEADER: most}}
 
 
 _NO_OPTIONS = TaskOptions()
@@ -250,22 +273,6 @@ class CancelOutcome(BaseModel):
 def task_path(task_id: str) -> str:
     """Where a task is."""
     return f"/v1/tasks/{quote(task_id, safe='')}"
-
-
-def accepted(task_id: str, request: TaskRequest, default_queue: str) -> TaskRecord:
-    """A task as it is at the moment it was accepted; asking Redis again could fail although it was."""
-    return TaskRecord(
-        task_id=task_id,
-        status=Status.SUBMITTED,
-        celery_state="PENDING",
-        attempt=1,
-        seq=1,
-        task=request.task,
-        queue=request.options.queue or default_queue,
-        priority=request.options.priority,
-        tags=tuple(request.options.tags),
-        submitted_at=now_ms(),
-    )
 
 
 def now_ms() -> int:

@@ -13,11 +13,6 @@ SHARED_UPDATES = 2_048
 """Updates whose bytes are kept for the next follower."""
 
 
-def is_wanted(accept: str) -> bool:
-    """Whether a client that accepts these takes a stream: it does unless it asks for JSON alone."""
-    return MEDIA_TYPE in accept or "application/json" not in accept
-
-
 def retry(milliseconds: int) -> bytes:
     """How long a client waits before it returns."""
     return b"retry: %d\n\n" % milliseconds

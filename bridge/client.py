@@ -75,7 +75,10 @@ class TaskClient:
                 was queued.
             BrokerUnavailable: Redis did not answer.
         """
-        return self._accepted(await self._producer.submit(Call(task, args, kwargs, options)))
+        accepted = await self._producer.submit(Call(task, args, kwargs, options))
+        if isinstance(accepted, Replayed):
+            return self._accepted(accepted)
+        return TaskHandle(self, accepted.task_id, eta=accepted.eta)
 
     def _accepted(self, accepted: str | Replayed) -> TaskHandle:
         if isinstance(accepted, str):

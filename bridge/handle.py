@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +37,15 @@ class TaskHandle:
     step of a workflow is known from its first news on.
     """
 
-    __slots__ = ("_client", "replayed", "task_id")
+    __slots__ = ("_client", "eta", "replayed", "task_id")
 
-    def __init__(self, client: "TaskClient", task_id: str, *, replayed: bool = False) -> None:
+    def __init__(
+        self, client: "TaskClient", task_id: str, *, eta: datetime | None = None, replayed: bool = False
+    ) -> None:
         self._client = client
         self.task_id = task_id
+        self.eta = eta
+        """When it is to run, if this `submit` put that off."""
         self.replayed = replayed
         """Whether this submit queued nothing, since one with the same idempotency key had queued the task before."""
 

@@ -12,6 +12,7 @@ from bridge.options import DEFAULTS, Options
 from bridge.parts import Parts
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
+from bridge.protocol.message import TaskMessage
 
 
 class Producer:
@@ -22,10 +23,10 @@ class Producer:
         self._parts = parts
         self._origin = parts.sender.hostname
 
-    async def submit(self, call: Call) -> str | Replayed:
-        """Queue one task; its id. Raises what `TaskClient.submit` raises."""
+    async def submit(self, call: Call) -> TaskMessage | Replayed:
+        """Queue one task; its message. Raises what `TaskClient.submit` raises."""
         submission = await self._submission(call)
-        return await self._parts.publisher.publish(submission) or submission.message.task_id
+        return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(
         self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool

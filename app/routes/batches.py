@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from app.answers import ASK_AGAIN
 from app.auth import caller_of
 from app.batch_items import Item, ItemReader, Refused, too_many
 from app.body import read_bytes_as
 from app.deps import TheEdge
 from app.errors import FieldError, Problem, ProblemRaised, documented, payload_invalid, problem_of
 from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
+from app.response_headers import described
 from app.trace_context import trace_headers
 from bridge import TaskHandle
 from bridge.errors import HeldBack, PetioleError
@@ -77,6 +79,7 @@ _SCHEMA["properties"] |= _ITEMS
 _WHERE = {
     "Location": {"description": "The list of its tasks.", "schema": {"type": "string"}},
     "Link": {"description": 'Their stream of events: `<…>; rel="monitor"`.', "schema": {"type": "string"}},
+    **described(*ASK_AGAIN),
     **DOCUMENTED,
 }
 _LINES = '{"task":"workers.tasks.heavy_task","args":["one"]}\n{"task":"workers.tasks.heavy_task","args":["two"]}\n'
@@ -137,7 +140,7 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
         "events": f"/v1/events?batch={batch_id}&after={quote(cursor)}",
     }
     headers = {"Location": links["tasks"], "Link": f'<{links["events"]}>; rel="monitor"'}
-    headers |= replayed_header(replayed=not errors and all(one.replayed for one in told))
+    headers |= ASK_AGAIN | replayed_header(replayed=not errors and all(one.replayed for one in told))
     return Response(_body(batch_id, told, links), 202, headers, "application/json")
 
 

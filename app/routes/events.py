@@ -9,6 +9,7 @@ from app import sse
 from app.deps import TheEdge
 from app.errors import documented
 from app.histories import History
+from app.preferences import takes_stream
 from app.routes.tasks import After, TaskId, read_history
 from app.streaming import TaskStream, begun
 
@@ -66,6 +67,6 @@ async def follow_task(
     *Try it out* shows the stream once the task has ended; `curl -N` shows it as it happens.
     """
     position = int(last_event_id) if last_event_id else after
-    if not sse.is_wanted(request.headers.get("accept", "*/*")):
+    if not takes_stream(request.headers.raw):
         return await read_history(task_id, edge.client, position)
     return await begun(TaskStream(edge, task_id, position))

@@ -10,6 +10,7 @@ from app.deps import TheEdge
 from app.errors import documented
 from app.feed_streaming import FeedStream
 from app.histories import FeedPage, feed_json
+from app.preferences import takes_stream
 from app.streaming import begun
 from bridge.feed_entry import Selection
 
@@ -80,6 +81,6 @@ async def follow_many(
       is true, it has the tasks that are named as well.
     """
     cursor = last_event_id or after
-    if sse.is_wanted(request.headers.get("accept", "*/*")):
+    if takes_stream(request.headers.raw):
         return await begun(FeedStream(edge, selection, cursor))
     return Response(await feed_json(edge.client, selection, cursor), media_type="application/json")

@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answers import ENDED_IN_TIME, WHERE, answer
+from app.answers import ACCEPTED, ENDED_IN_TIME, answer
 from app.body import StrictJsonRoute
 from app.deps import TheEdge
 from app.errors import documented
+from app.preferences import PREFER
 from app.routes.tasks import TaskId
 from app.schemas import TaskOptions, TaskResource
 from bridge import Call
@@ -39,9 +40,10 @@ class ReplayRequest(BaseModel):
     "/{task_id}/replay",
     status_code=202,
     response_model=TaskResource,
-    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(404, 409, 410, 413, 422, 503)},
+    responses={200: ENDED_IN_TIME, 202: ACCEPTED, **documented(404, 409, 410, 413, 422, 503)},
     tags=["tasks"],
     summary="Run a task again",
+    openapi_extra={"parameters": [PREFER]},
 )
 async def replay_task(request: Request, task_id: TaskId, edge: TheEdge, body: ReplayRequest | None = None) -> Response:
     """Queue a new task with the message that was stored with this one, byte by byte; its `replay_of` names this one.

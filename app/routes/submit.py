@@ -4,13 +4,14 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
-from app.answers import ENDED_IN_TIME, WHERE, answer, where
+from app.answers import ACCEPTED, ENDED_IN_TIME, PARAMETERS, answer, record_of, where
 from app.body import DirectRoute, StrictJsonRoute, documented_body, read_as
 from app.deps import TheEdge, edge_of
 from app.errors import ProblemRaised, documented, payload_invalid
-from app.idempotency import PARAMETERS
-from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource, accepted
+from app.preferences import wish
+from app.schemas import SubmitRequest, Submitted, TaskRequest, TaskResource
 from app.submit_headers import submit_options
+from bridge import TaskRecord
 from bridge.errors import InvalidMessage
 
 direct = APIRouter(route_class=DirectRoute)
@@ -22,7 +23,7 @@ _ERRORS = documented(409, 413, 422, 503)
     "/tasks/submit",
     status_code=202,
     response_model=Submitted,
-    responses={202: {"headers": WHERE}, **_ERRORS},
+    responses={200: ENDED_IN_TIME, 202: ACCEPTED, **_ERRORS},
     tags=["submit"],
     summary="Submit the default task",
     openapi_extra=documented_body(SubmitRequest) | {"parameters": PARAMETERS},
@@ -30,25 +31,38 @@ _ERRORS = documented(409, 413, 422, 503)
 async def submit(request: Request) -> Response:
     """Run the default task (`workers.tasks.heavy_task`, unless the service is told otherwise) with `data`.
 
-    The task is queued *and* recorded when this answers 202: its id is known from now on.
+    The task is queued *and* recorded when this answers 202: its id is known from now on. `Prefer: wait=10` answers 200
+    with the task, as `GET /v1/tasks/{task_id}` has it, if it ends within ten seconds; `Accept: text/event-stream`
+    answers 202 with its stream.
     """
     # Neither the body nor the client comes by FastAPI's injection, which costs more than the queueing itself.
     edge = edge_of(request)
     body = await read_as(SubmitRequest, request)
-    options = submit_options(request)
+    options, task = submit_options(request), edge.settings.default_task
     try:
-        handle = await edge.client.submit(edge.settings.default_task, [body.data], **options)
+        handle = await edge.client.submit(task, [body.data], **options)
     except InvalidMessage as error:
         raise ProblemRaised(payload_invalid([{"pointer": "/data", "detail": error.reason, "in": "body"}])) from error
-    answer = json.dumps({"task_id": handle.task_id, "status": "submitted"})
-    return Response(answer, 202, where(handle.task_id, replayed=handle.replayed), "application/json")
+    if wish(request.headers.raw) is None:
+        headers = where(handle.task_id, replayed=handle.replayed)
+        return Response(_two_keys(handle.task_id), 202, headers, "application/json")
+    record = await record_of(handle, TaskRequest.model_construct(task=task, args=[body.data]), edge)
+    return await answer(record, request, edge, replayed=handle.replayed, tell=_told)
+
+
+def _two_keys(task_id: str) -> str:
+    return json.dumps({"task_id": task_id, "status": "submitted"})
+
+
+def _told(record: TaskRecord) -> str:
+    return _two_keys(record.task_id)
 
 
 @router.post(
     "/v1/tasks",
     status_code=202,
     response_model=TaskResource,
-    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **_ERRORS},
+    responses={200: ENDED_IN_TIME, 202: ACCEPTED, **_ERRORS},
     tags=["submit"],
     summary="Submit a task by its name",
     openapi_extra={"parameters": PARAMETERS},
@@ -64,5 +78,5 @@ async def submit_task(request: Request, body: TaskRequest, edge: TheEdge) -> Res
     """
     options = submit_options(request, body.options.to_bridge())
     handle = await edge.client.submit(body.task, body.args, body.kwargs, **options)
-    record = accepted(handle.task_id, body, edge.settings.default_queue)
+    record = await record_of(handle, body, edge)
     return await answer(record, request, edge, replayed=handle.replayed)

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.answers import ENDED_IN_TIME, WHERE, answer
+from app.answers import ACCEPTED, ENDED_IN_TIME, PARAMETERS, answer, record_of
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented, payload_invalid
-from app.idempotency import PARAMETERS
 from app.payloads import complaints
-from app.schemas import TaskOptions, TaskRequest, TaskResource, accepted
+from app.schemas import TaskOptions, TaskRequest, TaskResource
 from app.submit_headers import submit_options
 from app.typed_operations import path_of
 from app.validators import matches
@@ -133,7 +132,7 @@ def _options(queue: str | None) -> TaskOptions:
     "/{name}/tasks",
     status_code=202,
     response_model=TaskResource,
-    responses={200: ENDED_IN_TIME, 202: {"headers": WHERE}, **documented(409, 413, 422, 503)},
+    responses={200: ENDED_IN_TIME, 202: ACCEPTED, **documented(409, 413, 422, 503)},
     summary="Submit a task of a type",
     openapi_extra={"parameters": PARAMETERS},
 )
@@ -156,5 +155,5 @@ async def submit_of_type(name: Name, request: Request, payload: Payload, edge: T
     except InvalidMessage as error:
         pointer = error.pointer.removeprefix("/kwargs")
         raise ProblemRaised(payload_invalid([{"pointer": pointer, "detail": error.reason, "in": "body"}])) from error
-    record = accepted(handle.task_id, submit, edge.settings.default_queue)
+    record = await record_of(handle, submit, edge)
     return await answer(record, request, edge, replayed=handle.replayed)

@@ -7,10 +7,11 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.answers import WHERE, preferred_wait
+from app.answers import ASK_AGAIN, PLACE, WHERE, applied
 from app.body import StrictJsonRoute
 from app.deps import Edge, TheEdge
 from app.errors import documented
+from app.preferences import PREFER, preferred_wait
 from app.schemas import TaskLinks, TaskResource, now_ms, task_path
 from app.trace_context import trace_headers
 from app.waiting import end_within
@@ -70,12 +71,13 @@ class WorkflowAccepted(BaseModel):
     response_model=WorkflowAccepted,
     response_model_exclude_none=True,
     responses={
-        200: {"model": WorkflowAccepted, "description": "With `Prefer: wait=N`: it ended in time.", "headers": WHERE},
+        200: {"model": WorkflowAccepted, "description": "With `Prefer: wait=N`: it ended in time.", "headers": PLACE},
         202: {"headers": WHERE},
         **documented(409, 413, 422, 503),
     },
     tags=["submit"],
     summary="Submit a workflow",
+    openapi_extra={"parameters": [PREFER]},
 )
 async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Response:
     """Queue a chain, group or chord, nested at will: all of it, or nothing.
@@ -107,6 +109,7 @@ async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Re
         **waited,
     }
     status = 200 if record and record.final else 202
+    headers |= ASK_AGAIN if status == 202 else {}
     content = accepted.model_dump(mode="json", exclude_none=True)  # of the parts, which have the one or the other
     content["task"] = accepted.task.model_dump(mode="json") if accepted.task else None
     return Response(compact(content).encode(errors="replace"), status, headers, "application/json")
@@ -129,6 +132,6 @@ async def _waited(result: ResultNode, request: Request, edge: Edge) -> tuple[Tas
     if seconds is None:
         return record, {}
     try:
-        return await end_within(seconds, record, edge), {"Preference-Applied": f"wait={seconds}"}
+        return await end_within(seconds, record, edge), applied(seconds, edge)
     except PetioleError:  # it has begun, whatever fails from here on
         return record, {}

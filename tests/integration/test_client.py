@@ -8,6 +8,7 @@ import pytest
 
 from bridge import Cancelled, SubmitOptions, TaskClient, connect, open_client
 from bridge.errors import InvalidMessage, TaskEnded, TaskNotFound
+from bridge.protocol.clock import milliseconds
 from bridge.protocol.envelope import open_json
 from bridge.protocol.result import read_meta
 from bridge.protocol.state import Status
@@ -58,12 +59,14 @@ async def test_a_task_is_submitted_as_its_options_say(client: TaskClient, redis:
     options = SubmitOptions(queue="mail", priority=9, task_id="a1", tags=["user:42"], countdown=3_600, expires=7_200)
     before = datetime.now(UTC).timestamp()
 
-    await client.submit("tasks.add", **options)
+    task = await client.submit("tasks.add", **options)
 
     record = await client.record("a1")
     assert (record.queue, record.priority, record.tags, record.status) == ("mail", 9, ("user:42",), Status.SCHEDULED)
     assert record.eta is not None
     assert 3_599 < record.eta / 1_000 - before < 3_610
+    assert task.eta is not None
+    assert record.eta == milliseconds(task.eta)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Unpack
 
@@ -17,6 +18,7 @@ from bridge.errors import HeldBack, PetioleError, TaskNotFound
 from bridge.feed import BEGINNING, Feed
 from bridge.follower import Follower
 from bridge.hub import DEFAULT_BUFFER
+from bridge.options import Options
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.result import TaskMeta
@@ -109,7 +111,9 @@ class ToldClient(TaskClient):
         """Keep it."""
         self._answer("submit")
         self.submitted.append((task, list(args or ()), dict(kwargs or {}), options))
-        return TaskHandle(self, options.get("task_id") or TASK_ID, replayed=bool(self.told.get("replayed")))
+        replayed = bool(self.told.get("replayed"))
+        due = Options(countdown=options.get("countdown"), eta=options.get("eta")).due(datetime.now(UTC))
+        return TaskHandle(self, options.get("task_id") or TASK_ID, eta=None if replayed else due, replayed=replayed)
 
     async def submit_many(
         self,

@@ -1,6 +1,7 @@
 """Who may call which route. A route that is not in the table is found by the first test here."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from bridge.api_keys import Scope
 from bridge.rate_limits import Allowance
 from tests.unit.app.edge import ToldClient, requests_to
 from tests.unit.app.entering import ToldKeys, ToldRates, guarded_edge, shown
+from tests.unit.app.submits import SUBMITS, told
 from tests.unit.bridge.updates import TASK_ID
 
 PARAMETERS = {"queue": "mail", "task_id": TASK_ID, "name": "reports.render"}
@@ -123,6 +125,57 @@ async def test_a_request_that_may_stay_needs_a_place(app: FastAPI, path: str, he
     async with requests_to(app, guarded_edge(keys, Limiter(places=0))) as http:
         assert (await http.get(path, headers=[*shown().items(), *headers])).status_code == 429
         assert (await http.get(f"/v1/tasks/{TASK_ID}", headers=shown())).status_code == 200
+
+
+async def test_a_refusal_counts_and_says_how_much_is_left(app: FastAPI) -> None:
+    keys, rates = ToldKeys(), ToldRates(Allowance(True, 4, 1, 0), Allowance(True, 3, 1, 0), Allowance(False, 0, 1, 1))
+    keys.add(Scope.SUBMIT)
+    client = ToldClient()
+    async with requests_to(app, guarded_edge(keys, Limiter(rates, places=0), client=client)) as http:
+        lacks = await http.get(f"/v1/tasks/{TASK_ID}", headers=shown())
+        keys.add(Scope.ADMIN, number=2)
+        crowded = await http.get(f"/v1/tasks/{TASK_ID}/events", headers=shown(2))
+        too_many = await http.get(f"/v1/tasks/{TASK_ID}", headers=shown())
+        unknown = await http.get(f"/v1/tasks/{TASK_ID}")
+    assert (lacks.status_code, lacks.json()["instance"]) == (403, f"/v1/tasks/{TASK_ID}")
+    assert (lacks.headers["ratelimit"], lacks.headers["ratelimit-policy"]) == (
+        '"requests";r=4;t=1',
+        '"requests";q=5;w=3',
+    )
+    assert (crowded.status_code, crowded.headers["ratelimit"]) == (429, '"requests";r=3;t=1')
+    assert (too_many.status_code, too_many.json()["type"]) == (429, "rate-limited")
+    assert (unknown.status_code, "ratelimit" in unknown.headers) == (401, False)
+    assert len(rates.callers) == 3
+
+
+REPLAY = f"/v1/tasks/{TASK_ID}/replay"
+WORKFLOW = {"chain": [{"task": "a"}, {"task": "b"}]}
+
+
+@pytest.mark.parametrize(("path", "body"), [*SUBMITS, ("/v1/workflows", WORKFLOW), (REPLAY, {})])
+@pytest.mark.parametrize("asks", [{"Prefer": "wait=5"}, {"Accept": "text/event-stream"}])
+async def test_who_may_not_read_may_not_have_a_submit_wait_for_the_outcome_either(
+    app: FastAPI, path: str, body: Any, asks: dict[str, str]
+) -> None:
+    keys, client = ToldKeys(), told()
+    keys.add(Scope.SUBMIT, Scope.CONTROL)
+    async with requests_to(app, guarded_edge(keys, client=client)) as http:
+        answer = await http.post(path, json=body, headers=shown() | asks)
+    assert (answer.status_code, answer.json()["type"]) == (403, "forbidden")
+    assert answer.headers["www-authenticate"].endswith('scope="read"')
+    assert (client.submitted, client.workflows, client.told_replays.asked) == ([], [], [])
+
+
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+@pytest.mark.parametrize("asks", [{"Prefer": "respond-async"}, {"Accept": "application/json, text/event-stream;q=0.1"}])
+async def test_who_may_not_read_may_prefer_what_tells_nothing(
+    app: FastAPI, path: str, body: Any, asks: dict[str, str]
+) -> None:
+    keys, client = ToldKeys(), told()
+    keys.add(Scope.SUBMIT)
+    async with requests_to(app, guarded_edge(keys, client=client)) as http:
+        assert (await http.post(path, json=body, headers=shown() | asks)).status_code == 202
+    assert len(client.submitted) == 1
 
 
 async def test_no_answer_has_the_key_in_it(app: FastAPI) -> None:

@@ -3,11 +3,23 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from tests.unit.app.edge import asked
+from bridge import TaskRecord
+from bridge.api_keys import Scope
+from bridge.errors import TaskNotFound
+from bridge.protocol.state import Status
+from tests.unit.app.edge import ToldClient, asked, record, requests_to
+from tests.unit.app.entering import ToldKeys, guarded_edge, shown
 from tests.unit.app.submits import SUBMITS, told
-from tests.unit.bridge.updates import TASK_ID
+from tests.unit.bridge.updates import TASK_ID, last_update
 
 KEY = {"Idempotency-Key": "order-17"}
+ENDED = record(
+    seq=2,
+    status=Status.SUCCEEDED,
+    celery_state="SUCCESS",
+    last=last_update(2),
+    submitted_at=1_769_860_800_000,
+)
 
 
 @pytest.mark.parametrize(("path", "body"), SUBMITS)
@@ -29,11 +41,43 @@ async def test_a_submit_that_came_before_answers_the_first_task(app: FastAPI, pa
     assert answer.headers["location"] == f"/v1/tasks/{TASK_ID}"
 
 
+@pytest.mark.parametrize(("path", "body"), SUBMITS[1:])
+async def test_a_submit_that_came_before_is_told_what_has_become_of_its_task(
+    app: FastAPI, path: str, body: Any
+) -> None:
+    answer = await asked(app, told(replayed=True, record=ENDED), "POST", path, json=body, headers=KEY)
+    task = answer.json()
+    assert (answer.status_code, task["status"], task["seq"], task["result"]) == (202, "succeeded", 2, 5)
+    assert task["submitted_at"] == "2026-01-31T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_that_came_before_waits_for_nothing_that_has_ended(app: FastAPI, path: str, body: Any) -> None:
+    headers = {**KEY, "Prefer": "wait=60"}
+    answer = await asked(app, told(replayed=True, record=ENDED), "POST", path, json=body, headers=headers)
+    assert (answer.status_code, answer.json()["result"]) == (200, 5)
+
+
 async def test_of_a_task_that_was_there_before_no_time_is_invented(app: FastAPI) -> None:
-    first = await asked(app, told(), "POST", "/v1/tasks", json={"task": "tasks.add"}, headers=KEY)
-    again = await asked(app, told(replayed=True), "POST", "/v1/tasks", json={"task": "tasks.add"}, headers=KEY)
-    assert first.json()["submitted_at"] is not None
-    assert again.json()["submitted_at"] is None
+    class Forgetful(ToldClient):
+        async def record(self, task_id: str) -> TaskRecord:
+            raise TaskNotFound(task_id)
+
+    answer = await asked(app, Forgetful(replayed=True), "POST", "/v1/tasks", json={"task": "a"}, headers=KEY)
+    task = answer.json()
+    assert (answer.status_code, task["task_id"], task["submitted_at"], task["eta"]) == (202, TASK_ID, None, None)
+
+
+@pytest.mark.parametrize(("scopes", "status"), [([Scope.SUBMIT], "submitted"), ([Scope.ADMIN], "succeeded")])
+async def test_what_has_become_of_a_task_is_told_to_who_may_read(
+    app: FastAPI, scopes: list[Scope], status: str
+) -> None:
+    keys = ToldKeys()
+    keys.add(*scopes)
+    async with requests_to(app, guarded_edge(keys, client=told(replayed=True, record=ENDED))) as http:
+        answer = await http.post("/v1/tasks", json={"task": "tasks.add"}, headers={**shown(), **KEY})
+    assert (answer.status_code, answer.json()["status"]) == (202, status)
+    assert (answer.json()["result"] is None) is (status == "submitted")
 
 
 @pytest.mark.parametrize(("path", "body"), [*SUBMITS, ("/v1/batches", {"items": [{"task": "a"}]})])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from app import access
 from app.errors import MEDIA_TYPE
 from tests.unit.app.edge import ToldClient, asked
 from tests.unit.bridge.updates import TASK_ID
@@ -169,6 +170,35 @@ def test_an_accepted_task_says_where_it_is(operations: list[Operation]) -> None:
     submits = [one for one in operations if str(one) in ("post /tasks/submit", "post /v1/tasks")]
     assert len(submits) == 2
     assert all(submit.says["responses"]["202"]["headers"].keys() >= {"Location", "Link"} for submit in submits)
+
+
+def test_every_submit_takes_a_preference_and_may_answer_its_stream(operations: list[Operation]) -> None:
+    submits = [one for one in operations if "Prefer" in {parameter["name"] for parameter in _parameters(one)}]
+    streams = [one for one in submits if "text/event-stream" in one.says["responses"]["202"]["content"]]
+    paths = {one.path for one in submits}
+    assert paths == access.TELL_ALL
+    assert {one.path for one in streams} == paths - {"/v1/workflows"}
+    for one in submits:
+        assert {"Location", "Link", "Retry-After", "Preference-Applied"} <= one.says["responses"]["202"][
+            "headers"
+        ].keys()
+        assert "Preference-Applied" in one.says["responses"]["200"]["headers"]
+        assert "application/json" in one.says["responses"]["202"]["content"]
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [one for one in operation.says.get("parameters", ()) if operation.method == "post"]
+
+
+def test_headers_of_many_answers_are_described_once(document: dict[str, Any], operations: list[Operation]) -> None:
+    shared = {f"#/components/headers/{name}" for name in document["components"]["headers"]}
+    used = {part["$ref"] for part in everything(document["paths"]) if "$ref" in part}
+    assert shared <= used
+    for operation in operations:
+        for status, answer in operation.says["responses"].items():
+            assert "X-Request-ID" in answer["headers"], (operation, status)
+            assert ("RateLimit" in answer["headers"]) is (operation.path not in access.PUBLIC and status != "401")
+            assert "Retry-After" in answer["headers"] or status not in ("429", "503"), (operation, status)
 
 
 async def test_the_document_is_served_as_it_is_checked_here(app: FastAPI, document: dict[str, Any]) -> None:

@@ -28,3 +28,8 @@ async def test_a_request_without_a_name_gets_one_of_its_own(app: FastAPI) -> Non
 async def test_an_error_has_it_as_well(app: FastAPI, path: str, size: int, status: int) -> None:
     answer = await asked(app, ToldClient(), "POST", path, content=b"x" * size, headers={HEADER: "a1"})
     assert (answer.status_code, answer.headers[HEADER]) == (status, "a1")
+
+
+async def test_a_mistake_of_the_server_has_it_as_well(app: FastAPI) -> None:
+    answer = await asked(app, ToldClient(fails=ZeroDivisionError()), "GET", "/v1/tasks/a1", headers={HEADER: "a1"})
+    assert (answer.status_code, answer.headers.get_list(HEADER)) == (500, ["a1"])

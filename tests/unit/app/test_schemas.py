@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -12,12 +13,10 @@ from app.schemas import (
     SubmitRequest,
     TaskOptions,
     TaskRequest,
-    accepted,
-    now_ms,
     task_path,
 )
-from bridge import SubmitOptions
-from bridge.protocol.state import Status
+from bridge import Call, SubmitOptions
+from bridge.idempotency import fingerprint
 from tests.unit.app.edge import ToldClient, asked
 from tests.unit.bridge.updates import TASK_ID
 
@@ -186,6 +185,25 @@ def test_the_options_are_those_of_the_bridge() -> None:
     assert TaskOptions().to_bridge().keys() == SubmitOptions.__annotations__.keys() - not_over_http
 
 
+@pytest.mark.parametrize("value", [True, "1", 1.5, -1, 1_001, [1]])
+def test_the_most_retries_are_a_count_to_a_thousand(value: object) -> None:
+    assert refused(TaskOptions, {"max_retries": value}) == ["max_retries"]
+    assert [option("max_retries", most) for most in (0, 1_000, None)] == [0, 1_000, None]
+
+
+def test_the_most_retries_are_a_header_beside_the_others() -> None:
+    given = TaskOptions(max_retries=0, headers={"tenant": "acme"}).to_bridge()
+    assert given["headers"] == {"tenant": "acme", "max_retries": 0}
+    assert TaskOptions(max_retries=2).to_bridge()["headers"] == {"max_retries": 2}
+    assert TaskOptions(max_retries=None).to_bridge() == TaskOptions().to_bridge()
+    assert refused(TaskOptions, {"headers": {"max_retries": 2}}) == ["headers"]
+
+
+def test_a_submit_that_asks_for_other_retries_is_another_one() -> None:
+    calls = [Call("tasks.add", [1], {}, TaskOptions(max_retries=most).to_bridge()) for most in (None, 0, 1, 1)]
+    assert [fingerprint(one) == fingerprint(other) for one, other in pairwise(calls)] == [False, False, True]
+
+
 async def test_a_submit_reaches_the_bridge_as_it_was_said(app: FastAPI) -> None:
     client = ToldClient()
     options = {"queue": "mail", "priority": 3, "expires": 60, "task_id": "b2", "tags": ["user:42"]}
@@ -201,19 +219,6 @@ async def test_the_first_contract_runs_the_default_task_and_answers_two_keys(app
     assert client.submitted == [("workers.tasks.heavy_task", ["sample payload"], {}, {})]
     assert answer.headers["location"] == f"/v1/tasks/{TASK_ID}"
     assert answer.headers["link"] == f'</v1/tasks/{TASK_ID}/events>; rel="monitor"'
-
-
-def test_a_task_that_was_just_accepted_is_told_without_asking_again() -> None:
-    request = TaskRequest(task="tasks.add", options=TaskOptions(priority=3, tags=["x"]))
-    before = now_ms()
-    record = accepted("b2", request, "default")
-    assert (record.task_id, record.task, record.queue, record.priority) == ("b2", "tasks.add", "default", 3)
-    assert (record.status, record.celery_state, record.attempt, record.seq) == (Status.SUBMITTED, "PENDING", 1, 1)
-    assert (record.tags, record.final) == (("x",), False)
-    assert record.submitted_at is not None
-    assert before <= record.submitted_at <= now_ms()
-    mail = TaskRequest(task="a", options=TaskOptions(queue="mail"))
-    assert accepted("b2", mail, "default").queue == "mail"
 
 
 @pytest.mark.parametrize(

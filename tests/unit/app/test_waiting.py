@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.answers import preferred_wait
 from bridge import TaskRecord
 from bridge.errors import BrokerUnavailable
 from bridge.protocol.state import Status
 from tests.unit.app.edge import ToldClient, ToldHistory, asked, edge_on, record, requests_to
+from tests.unit.app.submits import SUBMITS, told
 from tests.unit.bridge.updates import TASK_ID, last_update, update
 
 PATH = f"/v1/tasks/{TASK_ID}"
 RUNS = record(seq=1)
 ENDED = record(seq=2, status=Status.SUCCEEDED, celery_state="SUCCESS", last=last_update(2))
-CALL = {"task": "proj.add", "args": [2, 3]}
 DEADLINE = 5
 
 
@@ -121,50 +121,98 @@ async def test_a_request_to_cancel_is_a_change(app: FastAPI) -> None:
     assert (answer.status_code, answer.headers["etag"]) == (200, '"1-cancelling"')
 
 
-@pytest.mark.parametrize(
-    ("prefer", "seconds"),
-    [
-        ("wait=5", 5),
-        ("respond-async, wait=10", 10),
-        ('Wait = "7"; x', 7),
-        ("wait=x", None),
-        ("await=3", None),
-        ("", None),
-    ],
-)
-def test_the_wait_that_a_client_prefers_is_read(prefer: str, seconds: int | None) -> None:
-    assert preferred_wait(prefer) == seconds
+async def submitted(app: FastAPI, client: ToldClient, path: str, body: Any, **headers: str) -> httpx.Response:
+    return await asked(app, client, "POST", path, json=body, headers=headers)
 
 
-async def submitted(app: FastAPI, client: ToldClient, **headers: str) -> httpx.Response:
-    return await asked(app, client, "POST", "/v1/tasks", json=CALL, headers=headers)
+def told_waiting() -> ToldClient:
+    """A client of a task that has started, and of a task type."""
+    return told(history=ToldHistory(update(1)), record=RUNS)
 
 
-async def test_a_submit_that_prefers_to_wait_is_answered_with_the_task_at_its_end(app: FastAPI) -> None:
-    client = waiting_client()
-    asking = await when_it_waits(client, submitted(app, client, Prefer="wait=60"))
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_that_prefers_to_wait_is_answered_with_the_task_at_its_end(
+    app: FastAPI, path: str, body: Any
+) -> None:
+    client = told_waiting()
+    asking = await when_it_waits(client, submitted(app, client, path, body, Prefer="wait=60"))
     ends(client)
     answer = await asking
-    assert (answer.status_code, answer.json()["result"]) == (200, 5)
+    assert (answer.status_code, answer.json()["result"], answer.json()["seq"]) == (200, 5, 2)
     assert (answer.headers["preference-applied"], answer.headers["location"]) == ("wait=60", PATH)
+    assert "retry-after" not in answer.headers
 
 
-async def test_a_submit_that_waited_in_vain_is_accepted_all_the_same(app: FastAPI) -> None:
-    answer = await submitted(app, waiting_client(), Prefer="wait=0")
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_that_waited_in_vain_is_accepted_all_the_same(app: FastAPI, path: str, body: Any) -> None:
+    answer = await submitted(app, told_waiting(), path, body, Prefer="wait=0")
     assert (answer.status_code, answer.headers["preference-applied"]) == (202, "wait=0")
+    assert (answer.json()["task_id"], answer.headers["retry-after"]) == (TASK_ID, "2")
 
 
+async def test_the_first_contract_stays_as_it_is_for_a_wait_in_vain(app: FastAPI) -> None:
+    answer = await submitted(app, told_waiting(), "/tasks/submit", {"data": "x"}, Prefer="wait=0")
+    assert answer.json() == {"task_id": TASK_ID, "status": "submitted"}
+
+
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_says_how_long_it_would_have_waited_and_not_how_long_it_was_asked_to(
+    app: FastAPI, path: str, body: Any
+) -> None:
+    client = told_waiting()
+    client.told["record"] = ENDED
+    client.updates.updates.append(last_update(2))
+    async with requests_to(app, edge_on(client, max_wait=3)) as http:
+        for prefer in ("wait=100", "wait=1234567", "wait=" + "9" * 30):
+            answer = await http.post(path, json=body, headers={"Prefer": prefer})
+            assert (answer.status_code, answer.headers["preference-applied"]) == (200, "wait=3")
+
+
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
 @pytest.mark.parametrize("headers", [{"Prefer": "wait=5"}, {"Accept": "text/event-stream"}])
-async def test_a_task_that_was_accepted_is_told_though_redis_goes_away(app: FastAPI, headers: dict[str, str]) -> None:
-    client = waiting_client()
+async def test_a_task_that_was_accepted_is_told_though_redis_goes_away(
+    app: FastAPI, path: str, body: Any, headers: dict[str, str]
+) -> None:
+    client = told_waiting()
     client.updates.fails = BrokerUnavailable("gone")
-    answer = await submitted(app, client, **headers)
+    answer = await submitted(app, client, path, body, **headers)
     assert (answer.status_code, answer.json()["task_id"], client.subscribers) == (202, TASK_ID, [])
 
 
-async def test_a_submit_may_be_answered_with_its_stream(app: FastAPI) -> None:
-    client = ToldClient(ToldHistory(update(1), last_update(2)))
-    answer = await submitted(app, client, Accept="text/event-stream")
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_may_be_answered_with_its_stream(app: FastAPI, path: str, body: Any) -> None:
+    client = told(history=ToldHistory(update(1), last_update(2)))
+    answer = await submitted(app, client, path, body, Accept="application/json;q=0.5, text/event-stream")
     events = [line for line in answer.text.splitlines() if line.startswith("id:")]
     assert (answer.status_code, events, answer.headers["location"]) == (202, ["id: 1", "id: 2"], PATH)
     assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(("path", "body"), SUBMITS)
+async def test_a_submit_that_likes_json_better_is_answered_in_json(app: FastAPI, path: str, body: Any) -> None:
+    accept = "application/json, text/event-stream;q=0.1"
+    answer = await submitted(app, told_waiting(), path, body, Accept=accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (202, "application/json")
+
+
+async def test_a_reader_that_likes_json_better_is_answered_in_json(app: FastAPI) -> None:
+    client = ToldClient(ToldHistory(update(1)))
+    accept = "application/json, text/event-stream;q=0.1"
+    answer = await asked(app, client, "GET", f"{PATH}/events", headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        *SUBMITS,
+        ("/v1/batches", {"items": [{"task": "a"}]}),
+        ("/v1/workflows", {"chain": [{"task": "a"}, {"task": "b"}]}),
+    ],
+)
+async def test_every_submit_says_where_its_task_is_and_when_to_look_again(app: FastAPI, path: str, body: Any) -> None:
+    answer = await submitted(app, told(), path, body)
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "2")
+    assert answer.headers["location"]
+    assert answer.headers["link"].endswith('; rel="monitor"')
