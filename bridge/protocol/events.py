@@ -135,6 +135,11 @@ def _described(event: Event) -> dict[str, str | int]:
     return {field: str(event[key]) for field, key in (("task", "name"), ("queue", "queue")) if event.get(key)}
 
 
+def _kin(event: Event, task_id: str) -> tuple[str, ...]:
+    told = dict.fromkeys(event.get(name) for name in ("parent_id", "root_id"))
+    return tuple(one for one in told if isinstance(one, str) and one != task_id)
+
+
 def _retries(event: Event) -> int:
     retries = event["retries"]
     if type(retries) is not int or retries < 0:
@@ -145,15 +150,17 @@ def _retries(event: Event) -> int:
 def _sent(event: Event, task_id: str, at_ms: int, _attempt: int) -> News | None:
     if _retries(event):  # sent by a task that retries itself, before it says so
         return None
-    return News(task_id=task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts=_described(event))
+    facts, kin = _described(event), _kin(event, task_id)
+    return News(task_id=task_id, status=Status.SUBMITTED, at_ms=at_ms, attempt=1, facts=facts, kin=kin)
 
 
 def _received(event: Event, task_id: str, at_ms: int, _attempt: int) -> News:
     attempt = _retries(event) + 1
     eta = from_iso(event["eta"]) if event.get("eta") else None
     described: dict[str, str | int] = {**_described(event), "worker": str(event["hostname"])}
+    kin = _kin(event, task_id)
     if eta is None or eta <= datetime.fromtimestamp(event["timestamp"], UTC):
-        return News(task_id=task_id, status=Status.RECEIVED, at_ms=at_ms, attempt=attempt, facts=described)
+        return News(task_id=task_id, status=Status.RECEIVED, at_ms=at_ms, attempt=attempt, facts=described, kin=kin)
     due = milliseconds(eta)
     return News(
         task_id=task_id,
@@ -163,6 +170,7 @@ def _received(event: Event, task_id: str, at_ms: int, _attempt: int) -> News:
         details={"eta": iso(due)},
         facts=described,
         changes={"eta": due},
+        kin=kin,
     )
 
 

@@ -38,6 +38,8 @@ class News:
     said: str = ""
     """When a task said it: seconds by its worker's clock, and the number of its event there; empty for unknown. Of one
     attempt, what is not later than what was told of it is dropped."""
+    kin: tuple[str, ...] = ()
+    """Tasks that it comes of, the nearest first: one that is adopted is of their owner and of their batch."""
     withdraw_from: str = ""
     """List to take the task's message out of; the news is dropped when it is not there any more."""
 
@@ -57,6 +59,7 @@ class News:
             self._flags(),
             self.withdraw_from,
             self.said,
+            " ".join(self.kin).encode(errors="replace") if self.adopts else "",
             update_rest(self.details, self.at_ms, final=self.final),
             len(facts),
             *facts,

@@ -45,6 +45,8 @@ class TaskMeta:
     worker: str
     children: Sequence[Any] | None = ()
     """What the task started, as `ResultNode.of_tuple` reads it; None of one that never ran."""
+    parent_id: str = ""
+    """What has sent it, if a task has."""
 
     @property
     def status(self) -> Status | None:
@@ -71,6 +73,7 @@ def read_meta(value: bytes) -> TaskMeta:
             traceback=meta.get("traceback"),
             name=_text(meta.get("name") or ""),
             worker=_text(meta.get("worker") or ""),
+            parent_id=_text(meta.get("parent_id") or ""),
             children=_started(meta.get("children")),
         )
     except UnreadableBytes as error:
@@ -137,6 +140,7 @@ def news_of_meta(meta: TaskMeta, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT, 
         facts=facts,
         changes=changes,
         from_backend=True,
+        kin=(meta.parent_id,) if meta.parent_id else (),
         spares_running=meta.status is Status.CANCELLED and failure_from_meta(meta.result, None)["message"] == "revoked",
     )
 

@@ -4,7 +4,8 @@
 -- KEYS  live, open, scheduled, index
 -- ARGV  prefix, table of statuses (JSON), open ttl (s), ended ttl (s), live limit, history limit; then for each news:
 --         id, status ('' for progress), attempt (0 for unknown), time (ms), flags, list to withdraw from ('' for none),
---         when it was said ('' for unknown), rest of the update, count of facts and these, count of changes and these
+--         when it was said ('' for unknown), the tasks that it comes of, the nearest first, with a space between,
+--         rest of the update, count of facts and these, count of changes and these
 --       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload,
 --              R is dropped while the task runs
 --       said: seconds and a logical clock; what is not later than the latest of its attempt was told before
@@ -67,6 +68,16 @@ local function said_before(record, attempt, said)
   return false
 end
 
+-- What another task has sent belongs to whom that belongs to, as far as one of those that it comes of is known.
+local function inherit(news, record)
+  for id in string.gmatch(news.kin, '%S+') do
+    local owner, batch = unpack(redis.pcall('HMGET', prefix .. 'task:' .. id, 'owner', 'batch'))
+    if owner then redis.call('HSET', record, 'owner', owner) end
+    if batch then redis.call('HSET', record, 'batch', batch) end
+    if owner or batch then return end
+  end
+end
+
 -- Two watchers see the same progress; within the latest updates the same one is not told again.
 local function told_before(news, record, history, attempt, update)
   if news.said ~= '' then return said_before(record, attempt, news.said) end
@@ -112,6 +123,7 @@ end
 
 local function adopt(news, record)
   redis.call('HSET', record, 'status', 'submitted', 'attempt', 1, 'seq', 0, 'adopted', 1)
+  inherit(news, record)
   redis.call('DEL', prefix .. 'history:' .. news.id)
   redis.call('ZADD', index, news.time, news.id)
 end
@@ -168,13 +180,13 @@ end
 
 local reply, at = {}, 7
 while at <= #ARGV do
-  local id, status, attempt, time, flags, list, said, rest, count = unpack(ARGV, at, at + 8)
-  local facts_end = at + 8 + tonumber(count)
+  local id, status, attempt, time, flags, list, said, kin, rest, count = unpack(ARGV, at, at + 9)
+  local facts_end = at + 9 + tonumber(count)
   local changes_end = facts_end + 1 + tonumber(ARGV[facts_end + 1])
   local outcome, error = advance_alone({
     id = id, progress = status == '', status = status == '' and 'running' or status,
-    attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, said = said, rest = rest,
-    facts = { unpack(ARGV, at + 9, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
+    attempt = tonumber(attempt), time = tonumber(time), flags = flags, list = list, said = said, kin = kin, rest = rest,
+    facts = { unpack(ARGV, at + 10, facts_end) }, changes = { unpack(ARGV, facts_end + 2, changes_end) },
   })
   if error then return error end
   reply[#reply + 1] = outcome

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,7 +18,7 @@ import pytest
 from app.access import needed
 from bridge.api_keys import Scope
 from tests.acceptance.api import Api, Document
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import STOCK_APP, Installation
 from tests.acceptance.test_keys import KEYS, petiole, shown
 from tests.acceptance.waiting import DEADLINE, until
 
@@ -296,3 +297,35 @@ async def test_a_stream_taken_up_at_a_place_of_another_owner_has_nothing_of_thei
         assert {update["task_id"] for update in updates} == {mine}
         other = {**headers, **umbrella}
         assert theirs.task in (await api.http.get("/v1/events", headers=other)).text
+
+
+async def test_what_a_worker_sends_by_itself_is_of_the_owner_and_the_workflow_that_it_comes_of(
+    own: Installation,
+) -> None:
+    async with (
+        two_owners(own) as (api, acme, umbrella),
+        own.running(own.watcher(), own.worker("stock", app=STOCK_APP)),
+        own.running(own.plain_celery_worker("silent")),
+    ):
+        for queue in ("stock", "silent"):
+            step = {"task": "stock.add", "args": [1, 2], "options": {"queue": queue}}
+            linked = {"task": "stock.echo", "options": {"queue": queue}}
+            begun = await api.http.post("/v1/workflows", json={**step, "link": [linked]}, headers=acme)
+            batch = begun.json()["workflow_id"]
+            await until(partial(_have_ended, api, batch, 2, acme))
+            listed = await _of_batch(api, batch, acme)
+            assert [task["result"] for task in listed] == [3, 3], queue  # the name of one is told by events alone
+            for task in listed:
+                assert (await api.http.get(task["links"]["self"], headers=umbrella)).status_code == 404
+        assert await everything_of(api, umbrella) == [[], []]
+
+
+async def _of_batch(api: Api, batch: str, key: Key) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = (await api.http.get("/v1/tasks", params={"batch": batch}, headers=key)).json()[
+        "tasks"
+    ]
+    return listed
+
+
+async def _have_ended(api: Api, batch: str, count: int, key: Key) -> bool:
+    return [task["status"] for task in await _of_batch(api, batch, key)] == ["succeeded"] * count

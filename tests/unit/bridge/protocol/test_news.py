@@ -45,7 +45,7 @@ def test_news_becomes_arguments_of_the_script() -> None:
     )
 
     assert news.script_args() == [
-        *("a1", "running", 2, AT_MS, "", "", "", update_rest({}, AT_MS)),
+        *("a1", "running", 2, AT_MS, "", "", "", "", update_rest({}, AT_MS)),
         *(1 * 2, b"task", b"tasks.add"),
         *(3 * 2, b"celery_state", b"STARTED", b"worker", b"w1", b"eta", 5),
     ]
@@ -55,7 +55,7 @@ def test_progress_has_no_status_and_changes_no_state_of_celery_unless_it_names_o
     plain = News(task_id="a1", status=None, at_ms=AT_MS)
     named = News(task_id="a1", status=None, at_ms=AT_MS, celery_state="BAKING")
 
-    assert plain.script_args() == ["a1", "", UNKNOWN_ATTEMPT, AT_MS, "", "", "", update_rest({}, AT_MS), 0, 0]
+    assert plain.script_args() == ["a1", "", UNKNOWN_ATTEMPT, AT_MS, "", "", "", "", update_rest({}, AT_MS), 0, 0]
     assert named.script_args()[-3:] == [2, b"celery_state", b"BAKING"]
 
 
@@ -74,6 +74,12 @@ def test_the_payload_is_kept_by_every_end_but_success(
 ) -> None:
     news = News(task_id="a1", status=status, at_ms=AT_MS, adopts=adopts, from_backend=from_backend)
     assert news.script_args()[4] == flags
+
+
+@pytest.mark.parametrize(("adopts", "said"), [(True, b"b1 c?1"), (False, "")])
+def test_what_a_task_comes_of_is_told_where_it_may_be_adopted(adopts: bool, said: object) -> None:
+    news = News(task_id="a1", status=Status.RECEIVED, at_ms=AT_MS, kin=("b1", "c\ud8001"), adopts=adopts)
+    assert news.script_args()[7] == said
 
 
 def test_half_of_a_surrogate_pair_does_not_get_into_a_record() -> None:

@@ -50,6 +50,11 @@ def test_every_state_of_celery_has_its_status(state: str, result: object, status
     assert news.from_backend
 
 
+def test_a_task_says_what_has_sent_it() -> None:
+    assert news_of(meta("a1", "SUCCESS", 5, parent_id="p1")).kin == ("p1",)
+    assert news_of(meta("a1", "SUCCESS", 5)).kin == ()
+
+
 @pytest.mark.parametrize(("reason", "spares"), [("revoked", True), ("terminated", False), ("expired", False)])
 def test_a_worker_that_was_told_to_revoke_a_task_stores_so_while_that_runs(reason: str, spares: bool) -> None:
     news = news_of(meta("a1", "REVOKED", exception("TaskRevokedError", reason)))
