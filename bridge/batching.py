@@ -50,7 +50,7 @@ class Batcher(Generic[Item, Answer]):
         if self._senders:
             await asyncio.wait(self._senders)
 
-    def call(self, item: Item) -> Awaitable[Answer]:
+    def call(self, item: Item) -> asyncio.Future[Answer]:
         """Put `item` in line; await the answer, which may be an error of the flush.
 
         Raises:

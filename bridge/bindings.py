@@ -7,13 +7,17 @@ from dataclasses import replace
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.naming import broker_keys
 from bridge.options import Options
-from bridge.protocol.bindings import Binding, Destination, queue_for, read_bindings
+from bridge.protocol.bindings import Binding, Destination, other_layout, queue_for, read_bindings
 from bridge.redis import Redis
 
 FRESH_SECONDS = 1.0
 """How long what was found is believed. A queue that is bound meanwhile is found after that."""
 LIMIT = 1_000
 """Destinations that are remembered; beyond it all are looked up anew."""
+_A_GUESS = (
+    "What its members mean would be a guess, and a wrong one sends tasks where no worker looks. "
+    "Submit to a queue by its name, which needs no bindings."
+)
 
 
 class Bindings:
@@ -73,14 +77,5 @@ class Bindings:
                 "nowhere, so no task could be recorded as queued. Submit to a queue, or tell all workers by control",
             )
         if kind not in (b"set", b"none"):
-            raise UnreadableBytes(_other_layout(key, kind.decode()))
+            raise UnreadableBytes(other_layout(key, kind.decode(), _A_GUESS))
         return read_bindings(key, await self._redis.execute("SMEMBERS", key), self._names.separator)
-
-
-def _other_layout(key: str, kind: str) -> str:
-    kind = "sorted set" if kind == "zset" else kind
-    return (
-        f"{key} is a {kind}, and Kombu keeps bindings in a set: another program has written it, or a version of Kombu "
-        "that is not known here. What its members mean would be a guess, and a wrong one sends tasks where no worker "
-        "looks. Submit to a queue by its name, which needs no bindings."
-    )

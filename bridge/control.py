@@ -4,7 +4,8 @@ Names, arguments and replies are those of Celery's ``app.control`` and ``app.con
 
 - Every call is awaited, and gives the replies as one dict by the workers' names, ``{}`` when there are none.
 - It returns as soon as every worker that heard the command has replied, not only at the end of its timeout.
-- The timeout is for the whole call, not for each reply; a reply that comes later is dropped.
+- The timeout is for the whole call, not for each reply; a reply that comes later is dropped. Where Redis itself does
+  not answer, the call raises `BrokerUnavailable` at most half a second after it.
 - A command never expires, so that a clock that is wrong makes no worker deaf (see `bridge.protocol.control`).
 - A pattern without a matcher is a glob that the workers look at; Celery sends such a command to all of them.
 - An empty `destination` is refused; Celery's workers take it for all.
@@ -46,7 +47,9 @@ class TaskControl:
     """Remote control of the workers, at hand as `TaskClient.control`.
 
     Each method raises `InvalidMessage` for what no worker could use, naming the argument, and `BrokerUnavailable` when
-    Redis does not answer.
+    Redis does not answer. One that waits for replies raises `PublisherBusy` when too many calls of this client wait, so
+    that its turn has not come in its time, and `UnreadableBytes` when Redis has something else where Kombu keeps the
+    addresses of replies; in both cases nothing was sent.
     """
 
     def __init__(self, mailbox: Mailbox) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import InvalidMessage, PetioleError, UnreadableBytes
+from bridge.errors import BrokerUnavailable, InvalidMessage, PublisherBusy, UnreadableBytes
 from bridge.naming import broker_keys
 from bridge.protocol import commands
+from bridge.protocol.bindings import other_layout
 from bridge.protocol.commands import Command
 from bridge.protocol.control import (
     ALL,
@@ -29,19 +31,26 @@ logger = logging.getLogger(__name__)
 Replies = dict[str, Any]
 """What each worker replied, by its name: ``{"celery@w1": {"ok": "pong"}}``."""
 MAX_CALLS = 16
-"""Calls of one client that may wait for replies at once, each on a connection of its own. More wait for their turn."""
+"""Calls of one client that may wait for replies at once, each on a connection of its own. More wait for their turn, and
+are not sent when it has not come in their time."""
 DEFAULT_TIMEOUT, MAX_TIMEOUT = 1.0, 600.0
 """Seconds; the first as in Celery."""
+ANSWER_SECONDS = 0.5
+"""How long Redis may take in any case to have a command published, and to say that no reply came in time."""
 MAX_REPLIES = 10_000
 LATE_MS = 60_000
 """How long a list lives that a reply may still come to after its call has ended."""
 SHORTEST_WAIT = 0.01
 """A blocking read of 0 seconds would wait for ever, and some servers round what is less than this to 0."""
+_NO_REPLIES = (
+    "Workers find there where replies go, so that none would come, and nothing was sent. Orders need no replies: leave "
+    "out `reply`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """How long to wait for replies (seconds, from the moment the command is sent), and for how many at the most.
+    """How long the whole call may take (seconds), and for how many replies to wait at the most.
 
     Raises:
         InvalidMessage: neither can be.
@@ -98,21 +107,41 @@ class Mailbox:
     async def call(self, command: Command, audience: Audience, wait: Wait) -> Replies:
         """Send a command and gather the replies: of as many as are meant and heard it, or what came in time.
 
+        What is left to be done when it ends is done behind its back, at the latest as the gateway closes.
+
         Raises:
+            PublisherBusy: its turn did not come in time, since too many calls wait; nothing was sent.
             BrokerUnavailable: Redis does not answer, or went away meanwhile.
+            UnreadableBytes: the bindings of replies are not kept as Kombu keeps them; nothing was sent.
         """
+        now = asyncio.get_running_loop().time
+        deadline = now() + wait.timeout
         address = ReplyAddress(ticket=self._new_id(), separator=self._names.separator)
-        async with self._lines, self._redis.popping(self._names.key(address.queue)) as pop:
+        async with self._line(deadline), self._redis.popping(self._names.key(address.queue)) as pop:
             missing = 1
             try:
-                heard = await self._publish(command, audience, address)
+                async with _answered_by(max(deadline, now() + ANSWER_SECONDS)):
+                    heard = await self._publish(command, audience, address)
                 known = (limit for limit in (wait.limit, audience.named) if limit is not None)
                 inbox = _Replies(address.ticket, min(heard, MAX_REPLIES, *known))
-                await inbox.gather(pop, wait.timeout)
+                async with _answered_by(deadline + ANSWER_SECONDS):
+                    await inbox.gather(pop, deadline)
                 missing = heard - inbox.count
             finally:
-                await self._end(address, LATE_MS if missing else 0)
+                self._end(address, LATE_MS if missing else 0)
         return inbox.replies
+
+    @asynccontextmanager
+    async def _line(self, deadline: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._lines.acquire()
+        except TimeoutError as error:
+            raise PublisherBusy(MAX_CALLS) from error
+        try:
+            yield
+        finally:
+            self._lines.release()
 
     @property
     def _channel(self) -> str:
@@ -123,15 +152,24 @@ class Mailbox:
         data = seal_command(command, audience, delivery_tag=tag, clock=clock, reply_to=address)
         keys = (self._names.key(BINDINGS), self._names.key(DEADLINES))
         args = (address.binding, REPLY_EXCHANGE, BINDING_LIFE_MS, self._channel, data)
-        return int(await self._redis.run(self._call, keys, args))
+        heard = await self._redis.run(self._call, keys, args)
+        if isinstance(heard, bytes):
+            raise UnreadableBytes(other_layout(keys[0], heard.decode(), _NO_REPLIES))
+        return int(heard)
 
-    async def _end(self, address: ReplyAddress, late_ms: int) -> None:
-        # By `execute`, which hands the command over before it waits: a second cancellation cannot take it back.
-        script, keys = self._hang_up.text, (self._names.key(BINDINGS), self._names.key(address.queue))
-        try:
-            await self._redis.execute("EVAL", script, len(keys), *keys, address.binding, late_ms)
-        except PetioleError as error:  # what the call itself says is what its caller wants to hear
-            logger.warning("a call of remote control leaves its binding behind: %s", error)
+    def _end(self, address: ReplyAddress, late_ms: int) -> None:
+        keys = (self._names.key(BINDINGS), self._names.key(address.queue))
+        command = ("EVAL", self._hang_up.text, len(keys), *keys, address.binding, late_ms)
+        self._redis.hand_over(*command, otherwise="a call of remote control leaves its binding behind")
+
+
+@asynccontextmanager
+async def _answered_by(deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailable("it did not answer within the time of the call") from error
 
 
 class _Replies:
@@ -143,10 +181,9 @@ class _Replies:
         self.replies: Replies = {}
         self.count = 0
 
-    async def gather(self, pop: Callable[[float], Awaitable[bytes | None]], timeout: float) -> None:
+    async def gather(self, pop: Callable[[float], Awaitable[bytes | None]], deadline: float) -> None:
         """Take replies until all have come, or the time is over."""
         now = asyncio.get_running_loop().time
-        deadline = now() + timeout
         while self.count < self._expected and (left := deadline - now()) > 0:
             if data := await pop(max(left, SHORTEST_WAIT)):
                 self._take(data)

@@ -69,6 +69,15 @@ def _binding(key: str, member: bytes, separator: str) -> Binding:
         ) from error
 
 
+def other_layout(key: str, kind: str, so: str) -> str:
+    """Says that `key` is of Redis's type `kind` where Kombu has a set; `so` says what follows, and what to do."""
+    kind = "sorted set" if kind == "zset" else kind
+    return (
+        f"{key} is a {kind}, and Kombu keeps bindings in a set: another program has written it, or a version of Kombu "
+        f"that is not known here. {so}"
+    )
+
+
 def queue_for(bindings: Sequence[Binding], destination: Destination) -> str:
     """The one queue that a task goes to.
 

@@ -1,6 +1,7 @@
 """One Redis server and database: all commands of one moment in one round trip."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,12 +14,14 @@ from redis import exceptions
 
 from bridge.address import RedisAddress, read_address
 from bridge.batching import Batcher
+from bridge.errors import PublisherBusy
 from bridge.redis.connection import Arg, connect
 from bridge.redis.published import Echo, Published, Subscriptions, close, next_message
 from bridge.redis.stream import StreamReader
 from bridge.redis.translation import translated
 from bridge.settings import BridgeSettings
 
+logger = logging.getLogger(__name__)
 Reply = Any
 """What redis-py answers: bytes, int, None, or lists of these. Each caller says which one by a name or a check."""
 Command = Sequence[Arg]
@@ -90,6 +93,21 @@ class Redis:
         """Run a command, joined with all others of this moment."""
         with translated():
             return await self._batcher.call(command)
+
+    def hand_over(self, *command: Arg, otherwise: str) -> None:
+        """Have a command run with all others of this moment, and go on: it is sent at the latest as the gateway closes.
+
+        When it could not be run, what is so `otherwise` is logged with the reason.
+        """
+
+        def look(future: asyncio.Future[Reply]) -> None:
+            if not future.cancelled() and (error := future.exception()):
+                logger.warning("%s: %s", otherwise, error)
+
+        try:
+            self._batcher.call(command).add_done_callback(look)
+        except PublisherBusy as error:
+            logger.warning("%s: %s", otherwise, error)
 
     async def _execute(self, commands: Sequence[tuple[Arg, ...]]) -> Sequence[Reply | Exception]:
         async with self._in_time(), self._client.pipeline(transaction=False) as pipe:

@@ -1,18 +1,19 @@
 """Remote control: what workers hear, what becomes of their replies, and what is left behind."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import pytest
 
 from app.cli.processes.child import Child
 from bridge.control import Inquiry, TaskControl
-from bridge.errors import BrokerUnavailable, InvalidMessage, UnreadableBytes
+from bridge.errors import BrokerUnavailable, InvalidMessage, PublisherBusy, UnreadableBytes
 from bridge.ids import Ids
-from bridge.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
+from bridge.mailbox import ANSWER_SECONDS, LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
 from bridge.protocol.control import BINDING_LIFE_MS, BINDINGS, DEADLINES, REPLY_EXCHANGE
 from bridge.protocol.envelope import open_json
 from bridge.redis import Redis
@@ -166,6 +167,31 @@ async def test_many_calls_take_turns_and_hold_up_nobody_else(control: TaskContro
     assert [call.result() for call in calls] == [{panel.name: PONG}] * len(calls)
 
 
+async def test_a_call_whose_turn_does_not_come_in_its_time_is_not_sent(
+    control: TaskControl, redis: Redis, panel: Panel
+) -> None:
+    calls = [asyncio.create_task(control.ping(timeout=LONG)) for _ in range(MAX_CALLS)]
+    for _ in calls:
+        await panel.hears()
+    begun = time.monotonic()
+    with pytest.raises(PublisherBusy):
+        await control.ping(timeout=SHORT)
+    assert SHORT <= time.monotonic() - begun < LONG / 2
+    assert panel.commands.empty()
+
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls, timeout=5)
+    assert await control.ping(timeout=SHORT) == {}
+    assert (await panel.hears())["method"] == "ping"
+
+
+async def test_what_a_call_leaves_to_be_done_is_done_before_its_client_is_gone(redis: Redis, panel: Panel) -> None:
+    async with Redis.open(redis.settings.broker, redis.settings) as own:
+        assert await TaskControl(Mailbox(own, Ids().new)).ping(timeout=SHORT) == {}
+    assert await left_behind(redis) == []
+
+
 async def test_replies_to_others_and_what_cannot_be_read_are_passed_over(control: TaskControl, redis: Redis) -> None:
     panel = Panel(redis, "w1@example", answer=None)
     async with serving(panel, Panel(redis, "w2@example")), asyncio.timeout(10), asyncio.TaskGroup() as group:
@@ -213,13 +239,15 @@ async def test_without_kombu_5_7_no_deadline_is_set_for_the_bindings_of_others(
 
 
 async def test_bindings_of_another_layout_are_refused_and_nothing_is_sent(
-    control: TaskControl, redis: Redis, panel: Panel
+    control: TaskControl, redis: Redis, panel: Panel, caplog: pytest.LogCaptureFixture
 ) -> None:
     await redis.execute("ZADD", BINDINGS, 1, "as somebody else does")
-    with pytest.raises(UnreadableBytes, match="WRONGTYPE"):
+    with pytest.raises(UnreadableBytes, match=f"{BINDINGS} is a sorted set, and Kombu keeps .*: leave out `reply`"):
         await control.pool_grow(reply=True)
     await control.heartbeat()
     assert (await panel.hears())["method"] == "heartbeat"
+    assert await left_behind(redis) == [BINDINGS]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -267,7 +295,33 @@ async def test_without_a_broker_every_call_says_so_at_once(own_url: str) -> None
                 await call
 
 
-async def test_a_call_whose_broker_dies_meanwhile_says_so(own_url: str, own_server: Child) -> None:
+@pytest.mark.parametrize("listened", [False, True], ids=["before it is sent", "while it waits"])
+async def test_a_broker_that_hangs_makes_no_call_longer_than_its_timeout(
+    own_url: str, own_server: Child, listened: bool
+) -> None:
+    settings = BridgeSettings.load(redis_url=own_url, command_timeout=LONG)
+    timeout = ANSWER_SECONDS
+    async with Redis.open(own_url, settings) as redis, AsyncExitStack() as stack:
+        control = TaskControl(Mailbox(redis, Ids().new))
+        if listened:
+            ear = await stack.enter_async_context(aclosing(redis.listen(CHANNEL)))
+            assert (await anext(ear)).begins
+        begun = time.monotonic()
+        call = asyncio.create_task(control.ping(timeout=timeout))
+        if listened:
+            await anext(ear)
+        own_server.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerUnavailable):
+                await call
+            assert timeout <= time.monotonic() - begun < LONG / 2
+        finally:
+            own_server.send_signal(signal.SIGCONT)
+
+
+async def test_a_call_whose_broker_dies_meanwhile_says_so(
+    own_url: str, own_server: Child, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = BridgeSettings.load(redis_url=own_url)
     async with (
         Redis.open(own_url, settings) as redis,
@@ -280,3 +334,4 @@ async def test_a_call_whose_broker_dies_meanwhile_says_so(own_url: str, own_serv
         await own_server.kill()
         with pytest.raises(BrokerUnavailable):
             await call
+    assert "a call of remote control leaves its binding behind" in caplog.text

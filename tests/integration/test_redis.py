@@ -134,3 +134,18 @@ async def test_what_still_waits_at_the_end_is_sent(redis: Redis, settings: Bridg
 
 async def arrived(redis: Redis, count: int) -> bool:
     return int(await redis.execute("LLEN", "celery")) >= count
+
+
+async def test_what_is_handed_over_is_run_before_the_gateway_is_closed(redis: Redis) -> None:
+    async with Redis.open(redis.settings.broker, redis.settings) as own:
+        own.hand_over("SET", "handed", "over", otherwise="nothing was set")
+    assert await redis.execute("GET", "handed") == b"over"
+
+
+async def test_what_is_handed_over_and_cannot_be_run_is_logged(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    async with Redis.open(redis.settings.broker, redis.settings) as own:
+        own.hand_over("SET", otherwise="nothing was set")
+    own.hand_over("SET", "too", "late", otherwise="nothing was set either")
+    assert [record.getMessage()[:23] for record in caplog.records] == [
+        "nothing was set: wrong ", "nothing was set either:"
+    ]  # fmt: skip
