@@ -20,11 +20,12 @@ Item = Call | PetioleError
 
 
 class Refused(PetioleError):
-    """An item that could not be read, with the problem to tell."""
+    """An item that could not be read, with the problem to tell; `of_the_body`: all that follow could not be either."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, of_the_body: bool = False) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+        self.of_the_body = of_the_body
 
 
 class Lines:
@@ -54,19 +55,18 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReader:
-    """Reads items. `tags` and `trace` go to each; with `key` each is idempotent, by the key and its place."""
+    """Reads items. `tags` and `trace` go to each."""
 
     most: int
     most_bytes: int
     tags: Sequence[str] = ()
-    key: str | None = None
     trace: Mapping[str, str] = field(default_factory=dict)
 
     def of_values(self, values: Iterable[object]) -> Iterator[Item]:
         """Those of a JSON array."""
-        for index, value in enumerate(values):
+        for value in values:
             try:
-                yield self._call(index, TaskRequest.model_validate(value))
+                yield self._call(TaskRequest.model_validate(value))
             except ValidationError as error:
                 located = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
                 yield Refused(invalid_request(RequestValidationError(located)))
@@ -77,14 +77,16 @@ class ItemReader:
         try:
             async for line in self._lines(request):
                 if index < self.most:
-                    yield self._of_line(index, line)
+                    yield self._of_line(line)
                 index += 1
         except ProblemRaised as error:
-            yield Refused(error.problem)
+            yield Refused(error.problem, of_the_body=True)
         except ClientDisconnect:
-            yield Refused(Problem(type="bad-request", status=400, detail="The body ends before its end."))
+            yield Refused(
+                Problem(type="bad-request", status=400, detail="The body ends before its end."), of_the_body=True
+            )
         if index > self.most:
-            yield Refused(too_many(self.most))
+            yield Refused(too_many(self.most), of_the_body=True)
 
     async def _lines(self, request: Request) -> AsyncGenerator[bytes | None, None]:
         lines = Lines(self.most_bytes)
@@ -96,20 +98,18 @@ class ItemReader:
             if line and line.strip():
                 yield line
 
-    def _of_line(self, index: int, line: bytes | None) -> Item:
+    def _of_line(self, line: bytes | None) -> Item:
         if line is None:
             return Refused(payload_too_large(self.most_bytes))
         try:
-            return self._call(index, read_bytes_as(TaskRequest, line))
+            return self._call(read_bytes_as(TaskRequest, line))
         except RequestValidationError as error:
             return Refused(invalid_request(error))
 
-    def _call(self, index: int, asked: TaskRequest) -> Call:
+    def _call(self, asked: TaskRequest) -> Call:
         options: SubmitOptions = asked.options.to_bridge() if asked.options.model_fields_set else {}
         if self.tags:
             options["tags"] = [*asked.options.tags, *self.tags]
-        if self.key:
-            options["idempotency_key"] = f"{self.key} {index}"  # no key of a client has a space
         return Call(asked.task, asked.args, asked.kwargs, with_trace(options, self.trace))
 
 

@@ -274,8 +274,8 @@ class Acceptance:
         claims: list[Arg] = []
         for which, entry in enumerate(entries, 1):
             if entry.claim:
-                owner, key, fingerprint = entry.claim
-                claims += (which, self._keys.idempotency(owner, key), fingerprint)
+                claim = entry.claim
+                claims += (which, self._keys.idempotency(claim.owner, claim.name), claim.fingerprint)
         return claims
 
 

@@ -22,12 +22,18 @@ and Redis does not begin before it has the whole."""
 
 
 async def submit_all(
-    items: Iterable[Item] | AsyncIterable[Item], ready: Ready[Item], accept: Accept, *, size: int
+    items: Iterable[Item] | AsyncIterable[Item],
+    ready: Ready[Item],
+    accept: Accept,
+    *,
+    size: int,
+    stop_at: type[PetioleError] | None = None,
 ) -> list[Outcome]:
     """Make every item ready and have it accepted, `size` in a round trip; outcomes in the order of the items.
 
     Batches do not overtake each other. What is refused does not keep the others back. Once Redis has not answered, the
-    rest is refused without asking it.
+    rest is refused without asking it. What is refused with a `stop_at` is raised instead, and no more is taken from the
+    items.
     """
     outcomes: list[Outcome] = []
     away: BrokerUnavailable | None = None
@@ -37,15 +43,27 @@ async def submit_all(
             made = [away] * len(batch) if away else await _all_made(batch, ready)
             if on_its_way:
                 settled = await on_its_way
+                raise_first(stop_at, settled)
                 outcomes += settled
                 away = away or next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
             on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
             await asyncio.sleep(0)  # it begins to be sent before the next is read
-        return outcomes + (await on_its_way if on_its_way else [])
+        settled = await on_its_way if on_its_way else []
+        raise_first(stop_at, settled)
+        return outcomes + settled
     finally:
         if on_its_way:
             on_its_way.cancel()
             await asyncio.wait([on_its_way])
+
+
+def raise_first(kind: type[PetioleError] | None, outcomes: Iterable[Outcome]) -> None:
+    """Raise the first error of a kind, if one is given and there is one."""
+    if kind is None:
+        return
+    for one in outcomes:
+        if isinstance(one, kind):
+            raise one
 
 
 async def submit_together(

@@ -40,6 +40,8 @@ class TaskClient:
         """Remote control of the workers."""
         self.feed = parts.feed
         """The updates of many tasks, in one order."""
+        self.claims = parts.claims
+        """Idempotency keys of what is more than one task."""
         self.tasks = parts.tasks
         """The tasks that are recorded, by pages."""
         self.queues = parts.queue_control
@@ -92,24 +94,26 @@ class TaskClient:
         return_exceptions: bool = False,
         batch: str | None = None,
         atomic: bool = False,
+        key: str | None = None,
     ) -> list[Any]:
         """Queue many tasks, some hundred in each round trip; a `TaskHandle` for each, in their order.
 
         A call is a `Call`, a tuple of its parts, or a signature. Beside the handles no more than two batches are in
         memory, so `calls` may be a generator, also an asynchronous one. What is refused does not keep the others back;
         once Redis has not answered, the rest is refused without asking it. With `return_exceptions` the error stands in
-        the place of the handle, as `asyncio.gather` has it. `batch` is an id that their records, the feed and the list
-        know them by.
+        the place of the handle, as `asyncio.gather` has it. Records, the feed and the list know them by the id `batch`.
 
         With `atomic` all are queued, or none: they are all in memory and go in one round trip, in which Redis does
         nothing else. Those that could have been queued are then told as `HeldBack`.
+        With an idempotency `key` each claims the part of it that is its place, so what is sent again queues what is
+        missing; `IdempotencyKeyReused` is raised, and no more queued, after one that is another task than before.
 
         Raises:
             SomeRefused: not all were accepted; its `outcomes` say which.
             InvalidMessage: `atomic`, and there are more than `bridge.bulk.MOST_TOGETHER`.
             BrokerUnavailable: `atomic`, and Redis did not answer.
         """
-        outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic)
+        outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
         told = [one if isinstance(one, PetioleError) else self._accepted(one) for one in outcomes]
         if not return_exceptions and any(isinstance(one, PetioleError) for one in outcomes):
             raise SomeRefused(told)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bridge.call import Call
-from bridge.errors import InvalidMessage
+from bridge.errors import InvalidMessage, PetioleError
 
 MAX_KEY = 300
 _KEY = re.compile(f"[ -~]{{1,{MAX_KEY}}}")
@@ -15,12 +15,54 @@ TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage"})
 """Headers of a task that say who asked, not for what: a submit that is sent again may have others."""
 
 
+_BATCH = "batch:"
+UNKNOWN = f"{_BATCH}?"
+"""The digest of a batch of which the end has not been seen."""
+
+
 class Claim(NamedTuple):
-    """What a submit claims: a key of its owner, and a fingerprint of what it asks for."""
+    """What a submit claims: a key of its owner, and a fingerprint of what it asks for.
+
+    Of many tasks with one key each claims a `part` of it.
+    """
 
     owner: str
     key: str
     fingerprint: str
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """What Redis knows the key by. A part stands after a space, which no key that comes over HTTP has."""
+        return f"{self.key} {self.part}" if self.part else self.key
+
+
+class Digest:
+    """Tells batches apart: the same for all that ask for the same tasks in the same order."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self.count = 0
+        """Items so far."""
+
+    def __str__(self) -> str:
+        return f"{_BATCH}{self.count}:{self._hash.hexdigest()[:32]}"
+
+    def add(self, item: Call | PetioleError) -> None:
+        """One more item; an error stands for one that could not be read."""
+        said = fingerprint(item) if isinstance(item, Call) else f"refused {item}"
+        self._hash.update(f"{said}\n".encode(errors="replace"))
+        self.count += 1
+
+
+def agree(one: str, other: str) -> bool:
+    """Whether two digests may be of the same: they are equal, or of batches and one of them is `UNKNOWN`."""
+    return one == other or (UNKNOWN in (one, other) and one.startswith(_BATCH) and other.startswith(_BATCH))
+
+
+def most_items(digest: str) -> int | None:
+    """How many items a batch with this digest has; None when that is not known."""
+    return None if digest == UNKNOWN else int(digest.split(":")[1])
 
 
 def check_key(key: str, pointer: str) -> None:
@@ -39,7 +81,17 @@ def fingerprint(call: Call) -> str:
     What is not JSON counts by its `repr`. An option that is None is as good as not given.
     """
     args, kwargs = (() if call.args is None else call.args), ({} if call.kwargs is None else call.kwargs)
-    return sha256(_written((call.task, args, kwargs, _given(call.options))).encode(errors="replace")).hexdigest()[:32]
+    return digest_of(call.task, args, kwargs, _given(call.options))
+
+
+def fingerprint_of_replay(task_id: str, changes: Call) -> str:
+    """The same for all replays of a task with the same changes. None is no change, which empty arguments are."""
+    return digest_of("replay", task_id, changes.args, changes.kwargs, dict(changes.options))
+
+
+def digest_of(*meaning: object) -> str:
+    """The same for the same values, the order of names aside."""
+    return sha256(_written(meaning).encode(errors="replace")).hexdigest()[:32]
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Self
 
 from bridge.acceptance import Identity
 from bridge.bindings import Bindings
+from bridge.claims import Claims
 from bridge.event_receiver import EventReceiver
 from bridge.feed import Feed
 from bridge.hub import Hub
@@ -37,6 +38,7 @@ class Parts:
     new_id: Callable[[], str]
     bindings: Bindings
     publisher: Publisher
+    claims: Claims
     store: StatusStore
     backend: ResultBackend
     results: ResultWaiter
@@ -55,6 +57,7 @@ class Parts:
         return replace(
             self,
             owner=owner,
+            claims=self.claims.of(owner),
             store=self.store.of(owner),
             feed=self.feed.of(owner),
             tasks=self.tasks.of(owner),
@@ -79,6 +82,7 @@ async def open_parts(settings: BridgeSettings) -> AsyncIterator[Parts]:
             new_id=ids.new,
             bindings=Bindings(redis, time.monotonic),
             publisher=await stack.enter_async_context(Publisher.open(redis, settings, identity)),
+            claims=Claims(redis, settings),
             store=store,
             backend=backend,
             results=await stack.enter_async_context(ResultWaiter.open(results, backend)),

@@ -1,13 +1,15 @@
 """The producer: what callers ask for, made into task messages and handed to the publisher."""
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from itertools import count
 
 from bridge.acceptance import NO_FACTS, Entry, Facts, Replayed, Submission
-from bridge.bulk import Outcome, submit_all, submit_together
+from bridge.bulk import Outcome, raise_first, submit_all, submit_together
 from bridge.call import Asked, Call, call_of
-from bridge.idempotency import Claim, fingerprint
+from bridge.errors import IdempotencyKeyReused
+from bridge.idempotency import Claim, check_key, fingerprint
 from bridge.options import DEFAULTS, Options
 from bridge.parts import Parts
 from bridge.protocol.route import Route
@@ -29,7 +31,7 @@ class Producer:
         return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(
-        self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool
+        self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None
     ) -> list[Outcome]:
         """Queue many tasks; see `TaskClient.submit_many`."""
         publisher = self._parts.publisher
@@ -38,9 +40,24 @@ class Producer:
         async def ready(asked: Asked) -> Entry:
             return publisher.ready(await self._submission(call_of(asked), facts))
 
+        made, stop_at = (ready, None) if key is None else (self._ready_by_place(key, facts), IdempotencyKeyReused)
         if atomic:
-            return await submit_together(calls, ready, partial(publisher.accept, together=True))
-        return await submit_all(calls, ready, publisher.accept, size=self._settings.submit_batch)
+            outcomes = await submit_together(calls, made, partial(publisher.accept, together=True))
+            raise_first(stop_at, outcomes)
+            return outcomes
+        return await submit_all(calls, made, publisher.accept, size=self._settings.submit_batch, stop_at=stop_at)
+
+    def _ready_by_place(self, key: str, facts: Facts) -> Callable[[Asked], Awaitable[Entry]]:
+        """Makes calls ready in their order; each claims the part of the key that is its place."""
+        check_key(key, "")
+        places = count()
+
+        async def ready(asked: Asked) -> Entry:
+            part, call = str(next(places)), call_of(asked)
+            claim = Claim(self._parts.owner, key, fingerprint(call), part)
+            return self._parts.publisher.ready((await self._submission(call, facts))._replace(claim=claim))
+
+        return ready
 
     async def _submission(self, call: Call, facts: Facts = NO_FACTS) -> Submission:
         options = Options.of(call.options) if call.options else DEFAULTS

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.acceptance import Entry, Replayed, Submission
-from bridge.bulk import submit_all
+from bridge.bulk import Outcome, submit_all
 from bridge.call import Call
-from bridge.errors import InvalidMessage, PayloadGone, PetioleError
+from bridge.errors import InvalidMessage, PayloadGone, TaskNotFound
+from bridge.idempotency import Claim, check_key, fingerprint_of_replay
 from bridge.options import Options
 from bridge.parts import Parts
 from bridge.protocol.message import TaskMessage
@@ -44,22 +45,59 @@ class Replays:
             DuplicateTask, QueuePaused, QueueSaturated, PublisherBusy: the new task was not accepted.
             BrokerUnavailable: Redis does not answer.
         """
-        record = await self._parts.store.record(task_id)
-        entry = await self._ready(record, changes)
+        entry = await self._ready(await self._parts.store.record(task_id), changes, None)
         await self._parts.publisher.send(entry)
         return entry.task_id
 
-    async def replay_many(self, records: Sequence[TaskRecord]) -> list[str | PetioleError]:
-        """Run tasks again as they were, some hundred in a round trip; for each the new id, or why not."""
+    async def replay_once(self, task_id: str, key: str, changes: Call = UNCHANGED) -> str | Replayed:
+        """The same, and of those with the same idempotency key one is queued: the others are `Replayed`, also when the
+        message is not kept any more.
+
+        Raises what `replay` raises, and:
+            IdempotencyKeyReused: the key came before with another task, or other changes.
+        """
+        claim = self._claim(task_id, changes, key)
+        try:
+            entry = await self._ready(await self._parts.store.record(task_id), changes, claim)
+        except (TaskNotFound, PayloadGone):
+            earlier = await self._before(claim)
+            if earlier is None:
+                raise
+            return earlier
+        return await self._parts.publisher.send(entry) or entry.task_id
+
+    async def replay_many(self, records: Sequence[TaskRecord], *, key: str | None = None) -> list[Outcome]:
+        """Run tasks again as they were, some hundred in a round trip; for each the new id, or why not.
+
+        With an idempotency `key` for all of them each claims a part of it by its id: what was run again before with the
+        same key is `Replayed`.
+        """
+
+        def claim(record: TaskRecord) -> Claim | None:
+            return self._claim(record.task_id, UNCHANGED, key, record.task_id)
 
         async def ready(record: TaskRecord) -> Entry:
-            return await self._ready(record, UNCHANGED)
+            return await self._ready(record, UNCHANGED, claim(record))
 
         size = self._parts.store.settings.submit_batch
         outcomes = await submit_all(records, ready, self._parts.publisher.accept, size=size)
-        return [one.task_id if isinstance(one, Replayed) else one for one in outcomes]
+        return [
+            (await self._before(claim(record)) or outcome) if isinstance(outcome, PayloadGone) else outcome
+            for record, outcome in zip(records, outcomes, strict=True)
+        ]
 
-    async def _ready(self, record: TaskRecord, changes: Call) -> Entry:
+    def _claim(self, task_id: str, changes: Call, key: str | None, part: str = "") -> Claim | None:
+        if key is None:
+            return None
+        check_key(key, "")
+        return Claim(self._parts.owner, key, fingerprint_of_replay(task_id, changes), part)
+
+    async def _before(self, claim: Claim | None) -> Replayed | None:
+        """The replay that came before with the same claim, if there was one: its message may be gone since then."""
+        task_id = await self._parts.claims.task_of(claim) if claim else None
+        return Replayed(task_id) if task_id else None
+
+    async def _ready(self, record: TaskRecord, changes: Call, claim: Claim | None) -> Entry:
         options = _options(changes.options)
         payload = await self._parts.store.payload(record.task_id)
         if not payload:
@@ -74,6 +112,7 @@ class Replays:
             tags=options.tags if "tags" in changes.options else record.tags,
             facts={"replay_of": record.task_id},
             owner=self._parts.owner or record.owner,
+            claim=claim,
             encoded=encoded,
         )
         return self._parts.publisher.ready(submission)

@@ -18,9 +18,10 @@ from app.body import read_bytes_as
 from app.deps import TheEdge
 from app.errors import FieldError, Problem, ProblemRaised, documented, payload_invalid, problem_of
 from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
+from app.keyed_batches import Submitted, claimed_batch
 from app.response_headers import described
 from app.trace_context import trace_headers
-from bridge import TaskHandle
+from bridge import TaskClient, TaskHandle
 from bridge.errors import HeldBack, PetioleError
 from bridge.options import MAX_TAG, MAX_TAGS
 from bridge.protocol.compact import compact
@@ -113,8 +114,10 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
     With `atomic` all are queued, or none: then the answer is 422 `batch-refused` (503, if trying again will do), with
     the items that were refused. Redis does nothing else while it takes an atomic batch: 0.3 seconds for 10,000 items.
 
-    With an `Idempotency-Key` each item is idempotent by itself, by the key and its place: sending a batch again, also
-    one that was not answered, queues what is missing.
+    With an `Idempotency-Key` sending a batch again, also one that was not answered, queues what is missing, and answers
+    the links of the first. Another batch with the key is answered 422 `idempotency-key-reused` and queues nothing; one
+    in lines is queued up to the first that differs from those before, or is one more. A batch of which nothing was
+    queued does not use its key.
 
     `links.events` follows all tasks of the batch from the first update on.
     """
@@ -123,13 +126,11 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
         most=edge.settings.max_batch,
         most_bytes=edge.settings.max_body_bytes,
         tags=tags,
-        key=key,
         trace=trace_headers(request.headers),
     )
     items, atomic = await _items(request, reader, atomic=atomic)
     batch_id = _batch_id(caller_of(request.scope).owner, key)
-    cursor = await edge.client.feed.end()
-    told: list[Any] = await edge.client.submit_many(items, return_exceptions=True, batch=batch_id, atomic=atomic)
+    told, cursor, replayed = await _submitted(edge.client, items, batch_id, key=key, atomic=atomic)
     if not told:
         raise ProblemRaised(payload_invalid([{"pointer": "", "detail": "has no items", "in": "body"}]))
     errors = {index: one for index, one in enumerate(told) if isinstance(one, PetioleError)}
@@ -137,10 +138,10 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
         raise ProblemRaised(_none_queued(errors))
     links = {
         "tasks": f"/v1/tasks?batch={batch_id}",
-        "events": f"/v1/events?batch={batch_id}&after={quote(cursor)}",
+        "events": f"/v1/events?batch={batch_id}" + (f"&after={quote(cursor)}" if cursor else ""),
     }
     headers = {"Location": links["tasks"], "Link": f'<{links["events"]}>; rel="monitor"'}
-    headers |= ASK_AGAIN | replayed_header(replayed=not errors and all(one.replayed for one in told))
+    headers |= ASK_AGAIN | replayed_header(replayed=replayed)
     return Response(_body(batch_id, told, links), 202, headers, "application/json")
 
 
@@ -157,6 +158,17 @@ async def _items(
         raise ProblemRaised(too_many(reader.most))
     reader = replace(reader, tags=[*reader.tags, *body.tags])
     return reader.of_values(body.items), atomic or body.atomic
+
+
+async def _submitted(
+    client: TaskClient, items: Iterable[Item] | AsyncIterable[Item], batch_id: str, *, key: str | None, atomic: bool
+) -> Submitted:
+    cursor = await client.feed.end()
+    if key is None:
+        told = await client.submit_many(items, return_exceptions=True, batch=batch_id, atomic=atomic)
+        return Submitted(told, cursor)
+    batch = await claimed_batch(client, key, items, cursor)
+    return await batch.submit(batch_id, atomic=atomic)
 
 
 def _batch_id(owner: str, key: str | None) -> str:

@@ -3,18 +3,23 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from app.body import StrictJsonRoute
 from app.cursors import MAX_CURSOR, opened, sealed
 from app.deps import TheClient
 from app.errors import documented, problem_of
-from app.schemas import CancelRequest, Signal, Time
+from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
+from app.schemas import CancelRequest, Signal, Time, now_ms
 from bridge import TaskClient, TaskRecord
+from bridge.acceptance import Replayed
+from bridge.bulk import Outcome
 from bridge.errors import BrokerUnavailable, PetioleError
+from bridge.idempotency import digest_of
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.state import ENDS, Status
 from bridge.task_list import FOR_EVER, START, TaskFilter, TaskPage
@@ -67,10 +72,12 @@ class BulkReplay(BaseModel):
     limit: StrictInt = Field(MOST, ge=1, le=MOST, description="Tasks that one call is about.")
     cursor: StrictStr | None = Field(None, max_length=MAX_CURSOR, description="From `next` of the call before.")
 
-    async def page(self, client: TaskClient, statuses: Sequence[Status]) -> TaskPage:
-        """The tasks that this call is about."""
+    async def page(self, client: TaskClient, statuses: Sequence[Status], before: int = FOR_EVER) -> TaskPage:
+        """The tasks that this call is about; none that was submitted at the time `before` or later."""
         after = opened(self.cursor, "body") if self.cursor else START
-        return await client.tasks.page(self.filter.to_bridge(statuses), after, limit=self.limit)
+        which = self.filter.to_bridge(statuses)
+        which = replace(which, submitted_before=min(before, which.submitted_before))
+        return await client.tasks.page(which, after, limit=self.limit)
 
 
 class BulkCancel(BulkReplay):
@@ -141,28 +148,50 @@ async def _cancelled(record: TaskRecord, asked: CancelRequest, client: TaskClien
     "/replay",
     status_code=202,
     response_model=BulkOutcomes,
-    responses=documented(413, 422, 503),
+    responses={202: {"headers": DOCUMENTED}, **documented(413, 422, 503)},
     tags=["tasks"],
     summary="Run many tasks again",
+    openapi_extra={"parameters": PARAMETERS},
 )
-async def replay_tasks(body: BulkReplay, client: TheClient) -> BulkOutcomes:
+async def replay_tasks(request: Request, response: Response, body: BulkReplay, client: TheClient) -> BulkOutcomes:
     """Replay the tasks that fit all that is given, a thousand in a call: go on with `next` until it is null.
 
     Failed tasks are the dead letters of Celery: `GET /v1/tasks?status=failed` lists them with their `error`, and this
     runs them again. Outcomes are `replayed`, and the type of the problem for the others, as `payload-gone`.
+
+    With an `Idempotency-Key` this can be sent again: what was replayed is answered as it was, what is missing is
+    replayed, and tasks that were submitted since the first call are left out. Each page has a key of its own; a dry run
+    uses none.
     """
-    page = await body.page(client, UNSUCCESSFUL)
+    key = idempotency_key(request)
     if body.dry_run:
-        return _outcomes(page, None)
-    outcomes = await client.replays.replay_many(page.tasks)
-    told = [_replayed(record, outcome) for record, outcome in zip(page.tasks, outcomes, strict=True)]
+        return _outcomes(await body.page(client, UNSUCCESSFUL), None)
+    if key is None:
+        page = await body.page(client, UNSUCCESSFUL)
+        return _replayed(page, await client.replays.replay_many(page.tasks))
+    digest = f"replay:{digest_of(body.model_dump(mode='json'))}"
+    claimed = await client.claims.claim(key, digest, str(now_ms()))
+    page = await body.page(client, UNSUCCESSFUL, int(claimed.note))
+    outcomes = await client.replays.replay_many(page.tasks, key=key)
+    await client.claims.settle(claimed, digest, outcomes)
+    response.headers.update(replayed_header(replayed=claimed.before and not any(map(_is_new, outcomes))))
+    return _replayed(page, outcomes)
+
+
+def _is_new(told: Outcome) -> bool:
+    return isinstance(told, str)
+
+
+def _replayed(page: TaskPage, outcomes: Sequence[Outcome]) -> BulkOutcomes:
+    told = [_replay(record, outcome) for record, outcome in zip(page.tasks, outcomes, strict=True)]
     return _outcomes(page, {outcome.task_id: outcome for outcome in told})
 
 
-def _replayed(record: TaskRecord, told: str | PetioleError) -> BulkOutcome:
-    if isinstance(told, str):
-        return BulkOutcome(task_id=record.task_id, outcome="replayed", replayed_as=told)
-    return BulkOutcome(task_id=record.task_id, outcome=problem_of(told).type)
+def _replay(record: TaskRecord, told: Outcome) -> BulkOutcome:
+    if isinstance(told, PetioleError):
+        return BulkOutcome(task_id=record.task_id, outcome=problem_of(told).type)
+    new_id = told.task_id if isinstance(told, Replayed) else told
+    return BulkOutcome(task_id=record.task_id, outcome="replayed", replayed_as=new_id)
 
 
 def _outcomes(page: TaskPage, told: Mapping[str, BulkOutcome] | None) -> BulkOutcomes:

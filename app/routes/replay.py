@@ -5,14 +5,17 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answers import ACCEPTED, ENDED_IN_TIME, answer
+from app.answers import ACCEPTED, ENDED_IN_TIME, PARAMETERS, answer
 from app.body import StrictJsonRoute
-from app.deps import TheEdge
+from app.deps import Edge, TheEdge
 from app.errors import documented
-from app.preferences import PREFER
+from app.idempotency import idempotency_key
 from app.routes.tasks import TaskId
 from app.schemas import TaskOptions, TaskResource
-from bridge import Call
+from bridge import Call, TaskRecord
+from bridge.acceptance import Replayed
+from bridge.errors import PetioleError
+from bridge.protocol.state import Status
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 
@@ -43,13 +46,26 @@ class ReplayRequest(BaseModel):
     responses={200: ENDED_IN_TIME, 202: ACCEPTED, **documented(404, 409, 410, 413, 422, 503)},
     tags=["tasks"],
     summary="Run a task again",
-    openapi_extra={"parameters": [PREFER]},
+    openapi_extra={"parameters": PARAMETERS},
 )
 async def replay_task(request: Request, task_id: TaskId, edge: TheEdge, body: ReplayRequest | None = None) -> Response:
     """Queue a new task with the message that was stored with this one, byte by byte; its `replay_of` names this one.
 
     The message is kept until a task has succeeded: 409 `payload-gone` after that, and for tasks that were not submitted
-    here. With a `task_id` in the options this can safely be sent again: it answers 409 `task-exists` then.
+    here. With an `Idempotency-Key` this can safely be sent again: it answers the first new task then, also when the
+    message is not kept any more. With a `task_id` in the options it answers 409 `task-exists`.
     """
-    new_id = await edge.client.replays.replay(task_id, (body or ReplayRequest()).changes())
-    return await answer(await edge.client.record(new_id), request, edge)
+    changes, key, replays = (body or ReplayRequest()).changes(), idempotency_key(request), edge.client.replays
+    told = await (replays.replay_once(task_id, key, changes) if key else replays.replay(task_id, changes))
+    new_id, replayed = (told.task_id, True) if isinstance(told, Replayed) else (told, False)
+    return await answer(await _record(new_id, task_id, edge), request, edge, replayed=replayed)
+
+
+async def _record(new_id: str, task_id: str, edge: Edge) -> TaskRecord:
+    """The new task. Whatever fails from here on, the client learns of it."""
+    try:
+        return await edge.client.record(new_id)
+    except PetioleError:
+        return TaskRecord(
+            task_id=new_id, status=Status.SUBMITTED, celery_state="PENDING", attempt=1, seq=1, replay_of=task_id
+        )

@@ -166,7 +166,7 @@ class Keys:
         return self.prefix + "owners"
 
     def idempotency(self, owner: str, key: str) -> str:
-        """String: which task an owner's submit with this idempotency key made, and what the submit said."""
+        """String: a digest of what an owner's submit with this idempotency key said, and which task it made."""
         return f"{self.prefix}idempotency:{owner}:{key}"
 
     @property

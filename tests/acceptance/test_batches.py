@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.api import Api
+from tests.acceptance.api import Api, assert_complete
 from tests.acceptance.installation import Installation
 from tests.acceptance.waiting import DEADLINE
 
@@ -127,3 +127,33 @@ async def test_without_redis_a_batch_answers_503_and_does_not_hang(own: Installa
             for atomic in (False, True):
                 answer = await api.http.post("/v1/batches", json={"items": [ECHO], "atomic": atomic})
                 assert (answer.status_code, answer.json()["type"]) == (503, "broker-unavailable")
+
+
+async def test_another_batch_with_the_same_key_is_refused_and_queues_nothing(own: Installation) -> None:
+    async with own.api() as api:
+        key = {"Idempotency-Key": "b1"}
+        items = [ECHO | {"args": [number]} for number in range(3)]
+        first = await api.http.post("/v1/batches", json={"items": items}, headers=key)
+        for other in ([*items, ECHO], items[:2], [*items[:2], ECHO]):
+            body = b"".join(json.dumps(item).encode() + b"\n" for item in other)
+            for answer in (
+                await api.http.post("/v1/batches", json={"items": other}, headers=key),
+                await api.http.post("/v1/batches", content=body, headers={**NDJSON, **key}),
+            ):
+                assert (answer.status_code, answer.json()["type"]) == (422, "idempotency-key-reused")
+                assert "'b1' came" in answer.json()["detail"]
+        assert await own.redis.execute("LLEN", "stock") == 3
+        again = await api.http.post("/v1/batches", json={"items": items}, headers=key)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.json() == first.json()
+
+
+async def test_the_events_of_a_batch_that_was_sent_again_are_those_from_the_first_on(api: Api) -> None:
+    sent: dict[str, Any] = {"json": {"items": [ECHO | {"args": [1]}]}, "headers": {"Idempotency-Key": "seen-late"}}
+    first = (await api.http.post("/v1/batches", **sent)).json()
+    task_id = first["items"][0]["task_id"]
+    assert_complete(await api.follow(task_id))
+    again = (await api.http.post("/v1/batches", **sent)).json()
+    assert again["links"] == first["links"]
+    told = (await api.http.get(again["links"]["events"], headers={"Accept": "application/json"})).json()
+    assert [update["status"] for update in told["updates"]] == [one["status"] for one in await api.history(task_id)]

@@ -69,3 +69,33 @@ async def test_many_tasks_are_cancelled_in_bulk(api: Api, shared: Installation) 
     for task_id in waiting:
         assert (await api.task(task_id))["cancel_reason"] == "not needed"
     assert (await bulk(api, "cancel", filter={"queue": "idle-bulk"}))["matched"] == 0
+
+
+async def test_a_replay_that_is_sent_again_runs_no_second_task(api: Api) -> None:
+    first, other = [await api.submit("stock.fail", "no flour", queue="stock", tags=["once"]) for _ in range(2)]
+    for task_id in (first, other):
+        await api.follow(task_id)
+    key, path = {"Idempotency-Key": "again-1"}, f"/v1/tasks/{first}/replay"
+    told = [await api.http.post(path, headers=key) for _ in range(2)]
+    assert [one.status_code for one in told] == [ACCEPTED] * 2
+    assert told[0].json()["task_id"] == told[1].json()["task_id"]
+    assert [one.headers.get("idempotency-replayed") for one in told] == [None, "true"]
+    for where, body in ((path, {"args": ["no salt"]}), (f"/v1/tasks/{other}/replay", {})):
+        refused = await api.http.post(where, json=body, headers=key)
+        assert (refused.status_code, refused.json()["type"]) == (422, "idempotency-key-reused")
+    assert_complete(await api.follow(told[0].json()["task_id"]), "failed")
+
+
+async def test_a_bulk_replay_that_is_sent_again_runs_no_task_twice(api: Api) -> None:
+    failed = {await api.submit("stock.fail", str(number), queue="stock", tags=["bulk-once"]) for number in range(3)}
+    for task_id in failed:
+        await api.follow(task_id)
+    body, key = {"filter": {"tag": ["bulk-once"]}}, {"Idempotency-Key": "bulk-1"}
+    first = await api.http.post("/v1/tasks/replay", json=body, headers=key)
+    for task in first.json()["tasks"]:
+        assert_complete(await api.follow(task["replayed_as"]), "failed")
+    again = await api.http.post("/v1/tasks/replay", json=body, headers=key)
+    assert (again.json(), again.headers["idempotency-replayed"]) == (first.json(), "true")
+    assert (await bulk(api, "replay", filter=body["filter"], dry_run=True))["matched"] == 6
+    other = await api.http.post("/v1/tasks/replay", json={**body, "limit": 1}, headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "idempotency-key-reused")

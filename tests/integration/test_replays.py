@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from bridge import Call, TaskClient, chain, signature
-from bridge.errors import DuplicateTask, InvalidMessage, PayloadGone, TaskNotFound
+from bridge.acceptance import Replayed
+from bridge.errors import DuplicateTask, IdempotencyKeyReused, InvalidMessage, PayloadGone, TaskNotFound
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
 from bridge.redis import Redis
+from bridge.replays import UNCHANGED
 from bridge.status_store import StatusStore
 from bridge.task_list import TaskFilter
 from tests.integration.telling import news
@@ -93,6 +95,49 @@ async def test_many_are_run_again_and_each_has_an_outcome(client: TaskClient, st
         else:
             assert isinstance(outcome, str)
             assert (await client.record(outcome)).replay_of == record.task_id
+
+
+async def test_of_replays_with_one_key_one_is_queued(client: TaskClient, store: StatusStore, redis: Redis) -> None:
+    for task_id in ("a1", "a2"):
+        await client.submit("add", [1], task_id=task_id)
+    changes = Call("", [3])
+    new_id = await client.replays.replay_once("a1", "k1", changes)
+    assert isinstance(new_id, str)
+
+    assert await client.replays.replay_once("a1", "k1", changes) == Replayed(new_id)
+    for task_id, other in (("a1", Call("", [4])), ("a1", UNCHANGED), ("a2", changes)):
+        with pytest.raises(IdempotencyKeyReused, match="'k1'"):
+            await client.replays.replay_once(task_id, "k1", other)
+    assert await redis.execute("LLEN", "celery") == 3
+    assert isinstance(await client.as_owner("").replays.replay_once("a1", "k2", changes), str)
+
+    await ended(store, "a1", Status.SUCCEEDED)
+    assert await client.replays.replay_once("a1", "k1", changes) == Replayed(new_id)
+    await redis.execute("DEL", "petiole:task:a1")
+    assert await client.replays.replay_once("a1", "k1", changes) == Replayed(new_id)
+    with pytest.raises(TaskNotFound):
+        await client.replays.replay_once("a1", "k3", changes)
+
+
+async def test_of_many_with_one_key_each_is_queued_once(client: TaskClient, store: StatusStore, redis: Redis) -> None:
+    for number in range(3):
+        await client.submit("add", task_id=f"a{number}")
+    tasks = (await client.tasks.page(TaskFilter())).tasks
+    first = await client.replays.replay_many(tasks[:2], key="k1")
+    await ended(store, tasks[0].task_id, Status.SUCCEEDED)
+    again = await client.replays.replay_many(tasks, key="k1")
+
+    assert again[:2] == [Replayed(str(one)) for one in first]
+    assert isinstance(again[2], str)
+    assert await redis.execute("LLEN", "celery") == 6
+    assert isinstance((await client.replays.replay_many(tasks, key="k2"))[0], PayloadGone)
+
+
+async def test_each_owner_has_keys_of_their_own_for_replays(client: TaskClient) -> None:
+    ann = client.as_owner("ann")
+    first = await ann.submit("add")
+    told = [await who.replays.replay_once(first.task_id, "k1") for who in (ann, client)]
+    assert all(isinstance(one, str) for one in told)
 
 
 async def test_a_replay_of_a_step_goes_on_with_the_steps_after_it(client: TaskClient, redis: Redis) -> None:

@@ -26,7 +26,7 @@ from bridge.protocol.state import Status
 from bridge.queues import Backlog, WatcherStatus
 from bridge.status_store import Missed
 from bridge.subscriber import Subscriber
-from tests.unit.app.told_control import ToldQueues, ToldReplays, ToldTasks
+from tests.unit.app.told_control import ToldClaims, ToldQueues, ToldReplays, ToldTasks
 from tests.unit.bridge.updates import TASK_ID
 
 MAX_BODY = 16_384
@@ -67,11 +67,11 @@ class ToldFeed(Feed):
     """A feed in which nothing happens."""
 
     def __init__(self) -> None:
-        pass
+        self.told = BEGINNING
 
     async def end(self) -> str:
-        """Its beginning."""
-        return BEGINNING
+        """Its beginning, unless it is told another place."""
+        return self.told
 
 
 class ToldClient(TaskClient):
@@ -79,10 +79,12 @@ class ToldClient(TaskClient):
 
     def __init__(self, history: ToldHistory | None = None, **told: Any) -> None:
         self.settings = _settings()
-        self.feed = ToldFeed()
+        self.feed = self.told_feed = ToldFeed()
         self.told: dict[str, Any] = {"record": record(), "result": None, "fails": None, **told}
         self.updates = history or ToldHistory()
         self.batches: list[tuple[str | None, list[Call]]] = []
+        self.keys: list[str | None] = []
+        self.claims = self.told_claims = ToldClaims()
         self.workflows: list[tuple[Canvas, str]] = []
         self.replays = self.told_replays = ToldReplays(self.told)
         self.queues = self.told_queues = ToldQueues(self.told)
@@ -122,16 +124,21 @@ class ToldClient(TaskClient):
         return_exceptions: bool = False,
         batch: str | None = None,
         atomic: bool = False,
+        key: str | None = None,
     ) -> list[Any]:
         """Keep them; the outcomes are ids that tell the order, and the errors that came."""
         self._answer("submit_many")
+        self.keys.append(key)
         asked = [one async for one in calls] if isinstance(calls, AsyncIterable) else list(calls)
         self.batches.append((batch, [call_of(one) for one in asked if not isinstance(one, PetioleError)]))
         held = atomic and any(isinstance(one, PetioleError) for one in asked)
         return [
-            one if isinstance(one, PetioleError) else HeldBack(f"a{at}") if held else TaskHandle(self, f"a{at}")
+            one if isinstance(one, PetioleError) else HeldBack(f"a{at}") if held else self._handle(f"a{at}")
             for at, one in enumerate(asked)
         ]
+
+    def _handle(self, task_id: str) -> TaskHandle:
+        return TaskHandle(self, task_id, replayed=bool(self.told.get("replayed")))
 
     async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
         """Keep it; the result is what it was told, or one task."""

@@ -85,20 +85,6 @@ async def test_an_atomic_batch_without_one_is_accepted(app: FastAPI, as_lines: b
     assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
 
 
-@either
-async def test_with_a_key_each_item_has_one_and_the_batch_keeps_its_id(app: FastAPI, as_lines: bool) -> None:
-    client = ToldClient()
-    request = sent([GOOD, GOOD], as_lines=as_lines)
-    request["headers"] = {**request.get("headers", {}), "Idempotency-Key": "k1"}
-    for _ in range(2):
-        await asked(app, client, "POST", PATH, **request)
-    (one, calls), (other, _) = client.batches
-    assert one == other
-    assert [call.options.get("idempotency_key") for call in calls] == ["k1 0", "k1 1"]
-    await asked(app, client, "POST", PATH, **sent([GOOD], as_lines=as_lines))
-    assert client.batches[-1][0] != one
-
-
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

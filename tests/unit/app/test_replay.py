@@ -10,13 +10,15 @@ from fastapi import FastAPI
 from app.cursors import opened, sealed
 from app.routes.bulk import MOST
 from bridge import Call
-from bridge.errors import BrokerUnavailable, PayloadGone, QueueSaturated, TaskEnded
+from bridge.acceptance import Replayed
+from bridge.errors import BrokerUnavailable, PayloadGone, QueueSaturated, TaskEnded, TaskExpired
 from bridge.protocol.state import ENDS, Status
 from bridge.task_list import FOR_EVER, START, Cursor, TaskFilter, TaskPage
 from tests.unit.app.edge import ToldClient, asked, record
 from tests.unit.bridge.updates import TASK_ID
 
 PATH = f"/v1/tasks/{TASK_ID}/replay"
+KEY = {"Idempotency-Key": "k1"}
 PAGE = TaskPage(tasks=[record(task_id="a1"), record(task_id="a2")], next=Cursor(task_id="a2", time=7))
 
 
@@ -36,6 +38,35 @@ async def test_what_is_given_is_changed_and_nothing_else(app: FastAPI) -> None:
     assert client.told_replays.asked == [(TASK_ID, Call("", [], None, options))]
 
 
+async def test_a_replay_that_is_sent_again_answers_the_first(app: FastAPI) -> None:
+    client = ToldClient(record=record(task_id="again", replay_of=TASK_ID))
+    first = await asked(app, client, "POST", PATH, headers=KEY)
+    client.told["replayed"] = True
+    again = await asked(app, client, "POST", PATH, headers=KEY)
+    assert client.told_replays.keys == ["k1", "k1"]
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["task_id"] == first.json()["task_id"] == "again"
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+
+
+class LosingClient(ToldClient):
+    """Runs tasks again, and knows nothing of them afterwards."""
+
+    async def record(self, task_id: str) -> Any:
+        raise TaskExpired(task_id)
+
+
+async def test_a_replay_is_answered_when_nothing_is_known_of_it_any_more(app: FastAPI) -> None:
+    answer = await asked(app, LosingClient(replayed=True), "POST", PATH, headers=KEY)
+    assert (answer.status_code, answer.json()["task_id"], answer.json()["replay_of"]) == (202, "again", TASK_ID)
+
+
+@pytest.mark.parametrize(("path", "body"), [(PATH, {}), ("/v1/tasks/replay", {"filter": {}})])
+async def test_a_key_of_a_replay_is_visible_ascii(app: FastAPI, path: str, body: dict[str, Any]) -> None:
+    answer = await asked(app, ToldClient(), "POST", path, json=body, headers={"Idempotency-Key": "k1 a1"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/Idempotency-Key")
+
+
 @pytest.mark.parametrize("body", [{"arguments": []}, {"args": {}}, {"options": {"priority": 10}}, []])
 async def test_changes_are_checked(app: FastAPI, body: object) -> None:
     answer = await asked(app, ToldClient(), "POST", PATH, json=body)
@@ -48,8 +79,9 @@ async def test_a_task_whose_message_is_gone_is_answered_409(app: FastAPI) -> Non
     assert "Submit the task anew" in answer.json()["detail"]
 
 
-async def bulk(app: FastAPI, client: ToldClient, what: str, **body: Any) -> httpx.Response:
-    return await asked(app, client, "POST", f"/v1/tasks/{what}", json={"filter": {}, **body})
+async def bulk(app: FastAPI, client: ToldClient, what: str, *, key: str = "", **body: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return await asked(app, client, "POST", f"/v1/tasks/{what}", json={"filter": {}, **body}, headers=headers)
 
 
 @pytest.mark.parametrize("what", ["cancel", "replay"])
@@ -134,6 +166,44 @@ async def test_each_replay_has_an_outcome(app: FastAPI) -> None:
         {"task_id": "a1", "outcome": "replayed", "replayed_as": "b1"},
         {"task_id": "a2", "outcome": "queue-saturated", "replayed_as": None},
     ]
+
+
+async def test_many_that_are_replayed_again_are_answered_as_they_were(app: FastAPI) -> None:
+    client = ToldClient(page=PAGE, replayed_as=["b1", PayloadGone("a2", "succeeded")])
+    first = await bulk(app, client, "replay", key="k1")
+    client.told["replayed_as"] = [Replayed("b1"), PayloadGone("a2", "succeeded")]
+    again = await bulk(app, client, "replay", key="k1")
+    assert again.json() == first.json()
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert client.told_replays.keys == ["k1", "k1"]
+    one, other = (which.submitted_before for which, *_ in client.told_tasks.asked)
+    assert one == other < FOR_EVER
+
+
+async def test_what_is_missing_of_many_is_replayed_and_then_it_is_no_replay_of_the_answer(app: FastAPI) -> None:
+    client = ToldClient(page=PAGE, replayed_as=["b1", QueueSaturated("celery", 10)])
+    await bulk(app, client, "replay", key="k1")
+    client.told["replayed_as"] = [Replayed("b1"), "b2"]
+    again = await bulk(app, client, "replay", key="k1")
+    assert again.json()["outcomes"] == {"replayed": 2}
+    assert "idempotency-replayed" not in again.headers
+
+
+@pytest.mark.parametrize("other", [{"filter": {"queue": "q"}}, {"limit": 5}])
+async def test_another_bulk_replay_with_the_key_is_refused(app: FastAPI, other: dict[str, Any]) -> None:
+    client = ToldClient(page=PAGE, replayed_as=["b1", "b2"])
+    await bulk(app, client, "replay", key="k1")
+    answer = await bulk(app, client, "replay", key="k1", **other)
+    assert (answer.status_code, answer.json()["type"]) == (422, "idempotency-key-reused")
+    assert len(client.told_replays.asked) == 2
+
+
+async def test_neither_a_dry_run_nor_one_that_replays_nothing_uses_a_key(app: FastAPI) -> None:
+    client = ToldClient(replayed_as=[])
+    await bulk(app, client, "replay", key="k1", dry_run=True)
+    answer = await bulk(app, client, "replay", key="k1")
+    assert (answer.json()["matched"], client.told_claims.held) == (0, {})
+    assert "idempotency-replayed" not in answer.headers
 
 
 @pytest.mark.parametrize("what", ["cancel", "replay"])

@@ -1,10 +1,12 @@
 """What replays, queues and lists answer to the edge: what a test tells them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from bridge import Call, TaskRecord
-from bridge.errors import PetioleError
+from bridge.acceptance import Replayed
+from bridge.bulk import Outcome
+from bridge.claims import Claims
 from bridge.queue_control import MOST_PURGED, Purged, QueueControl
 from bridge.replays import UNCHANGED, Replays
 from bridge.task_list import PAGE, START, Cursor, TaskFilter, TaskList, TaskPage
@@ -16,6 +18,7 @@ class ToldReplays(Replays):
     def __init__(self, told: dict[str, Any]) -> None:
         self._told = told
         self.asked: list[tuple[str, Call]] = []
+        self.keys: list[str | None] = []
 
     async def replay(self, task_id: str, changes: Call = UNCHANGED) -> str:
         """Keep it."""
@@ -24,10 +27,43 @@ class ToldReplays(Replays):
         self.asked.append((task_id, changes))
         return "again"
 
-    async def replay_many(self, records: Sequence[TaskRecord]) -> list[str | PetioleError]:
+    async def replay_once(self, task_id: str, key: str, changes: Call = UNCHANGED) -> str | Replayed:
+        """Keep it, and its key."""
+        again = await self.replay(task_id, changes)
+        self.keys.append(key)
+        return Replayed(again) if self._told.get("replayed") else again
+
+    async def replay_many(self, records: Sequence[TaskRecord], *, key: str | None = None) -> list[Outcome]:
         """Keep them; the outcomes are those it was told."""
         self.asked += [(one.task_id, UNCHANGED) for one in records]
+        self.keys.append(key)
         return list(self._told["replayed_as"])
+
+
+class ToldClaims(Claims):
+    """The keys of one owner, in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    def of(self, owner: str) -> Self:
+        """The same."""
+        return self
+
+    async def _hold(self, key: str, value: str) -> str | None:
+        if key in self.held:
+            return self.held[key]
+        self.held[key] = value
+        return None
+
+    async def _keep(self, key: str, value: str) -> None:
+        self.held[key] = value
+
+    async def _free(self, key: str) -> None:
+        self.held.pop(key, None)
+
+    async def _held(self, key: str) -> str | None:
+        return self.held.get(key)
 
 
 class ToldQueues(QueueControl):

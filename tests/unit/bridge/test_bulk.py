@@ -110,6 +110,20 @@ async def test_once_the_server_is_away_it_is_not_asked_again(server: Server) -> 
     assert len(server.taken) <= 2
 
 
+@pytest.mark.parametrize("twice", [0, 1, 5])
+async def test_after_an_error_to_stop_at_nothing_more_is_taken_or_sent(server: Server, twice: int) -> None:
+    server.open.set()
+    items = ["a"] * 6
+    items[twice] = "twice"
+    rest = iter(items)
+
+    with pytest.raises(DuplicateTask):
+        await submit_all(rest, ready, server.accept, size=2, stop_at=DuplicateTask)
+
+    assert sum(map(len, server.taken)) == (2 if twice < 2 else 6)
+    assert len(list(rest)) == (2 if twice < 2 else 0)
+
+
 async def test_nothing_is_sent_of_a_batch_that_is_bad_throughout(server: Server) -> None:
     outcomes = await submit_all(["bad", "bad"], ready, server.accept, size=2)
     assert [type(one) for one in outcomes] == [InvalidMessage] * 2

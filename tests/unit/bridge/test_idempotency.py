@@ -5,7 +5,7 @@ import pytest
 
 from bridge.call import Call
 from bridge.errors import InvalidMessage
-from bridge.idempotency import check_key, fingerprint
+from bridge.idempotency import UNKNOWN, Claim, Digest, agree, check_key, fingerprint, fingerprint_of_replay, most_items
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
 CALL = Call("tasks.add", [1, {"a": 1, "b": 2}], {"x": 1, "y": 2}, {"queue": "mail", "eta": AT})
@@ -59,3 +59,46 @@ def test_a_key_is_printable_ascii(key: str) -> None:
 @pytest.mark.parametrize("key", ["k", "x" * 300, "a key, with ~ all of it!"])
 def test_all_other_keys_are_taken(key: str) -> None:
     check_key(key, "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("a1", Call("", [], None)),
+        ("a1", Call("", None, {})),
+        ("a1", Call("", None, None, {"tags": []})),
+        ("a2", Call("", None, None)),
+    ],
+)
+def test_a_replay_with_other_changes_or_of_another_task_has_another_fingerprint(other: tuple[str, Call]) -> None:
+    assert fingerprint_of_replay(*other) != fingerprint_of_replay("a1", Call("", None, None))
+    assert fingerprint_of_replay(*other) == fingerprint_of_replay(*other)
+
+
+def digest(*items: Call | InvalidMessage) -> str:
+    told = Digest()
+    for item in items:
+        told.add(item)
+    return str(told)
+
+
+def test_a_digest_is_of_the_items_in_their_order() -> None:
+    one, other, bad = Call("a"), Call("b"), InvalidMessage("/args", "is bad")
+    digests = {digest(*items) for items in ([one], [other], [one, other], [other, one], [one, bad], [one, other, one])}
+    assert len(digests) == 6
+    assert digest(one, bad) == digest(one, bad)
+    assert most_items(digest(one, bad)) == 2
+    assert most_items(UNKNOWN) is None
+
+
+def test_a_batch_whose_end_was_not_seen_agrees_with_every_batch_and_with_nothing_else() -> None:
+    assert agree(digest(CALL), UNKNOWN)
+    assert agree(UNKNOWN, UNKNOWN)
+    assert not agree(digest(CALL), digest(CALL, CALL))
+    assert not agree(UNKNOWN, fingerprint(CALL))
+    assert not agree("replay:01", UNKNOWN)
+
+
+def test_a_part_of_a_key_is_named_as_no_key_that_comes_over_http_can_be() -> None:
+    assert Claim("", "k1", "f").name == "k1"
+    assert Claim("", "k1", "f", "0").name == "k1 0"
