@@ -7,7 +7,7 @@ from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from app.schemas import TaskOptions
+from app.schemas import TaskOptions, with_retries
 from app.submit_headers import with_trace
 from bridge import Canvas, SubmitOptions, chain, chord, group, signature
 from bridge.errors import InvalidMessage
@@ -197,4 +197,4 @@ def _options(value: object, pointer: str) -> SubmitOptions:
         first = error.errors()[0]
         place = "".join(f"/{part}" for part in first["loc"])
         raise InvalidMessage(pointer + place, first["msg"].removeprefix("Value error, ")) from error
-    return cast("SubmitOptions", asked)
+    return cast("SubmitOptions", with_retries(asked))

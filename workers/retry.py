@@ -28,6 +28,8 @@ class RetryingTask(_Task):
     A task overrides the policy with decorator options or class attributes::
 
         @app.task(base=RetryingTask, bind=True, max_retries=3, backoff=Backoff(base=0.5))
+
+    and whoever submits it by a header ``max_retries`` of the message, which each attempt has.
     """
 
     abstract = True
@@ -46,7 +48,7 @@ class RetryingTask(_Task):
         max_retries: int | None = None,
         **options: Any,
     ) -> Retry:
-        """As `celery.Task.retry`, with the wait taken from `backoff` when the caller names none.
+        """As `celery.Task.retry`; what the caller does not name is taken from `backoff` and from the message.
 
         Raises:
             OSError: `exc` itself, when it is one that no further attempt can cure.
@@ -56,7 +58,37 @@ class RetryingTask(_Task):
             raise exc
         if eta is None and countdown is None:
             countdown = self.next_delay(exc)
+        if max_retries is None:
+            max_retries = self.asked_max_retries()
         return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+
+    @property
+    def override_max_retries(self) -> int:
+        """What `retry` was last told, which Celery's ``autoretry_for`` goes by when that error comes out of the task.
+
+        Celery keeps it on the task, where whatever the process runs next would find it; here it goes with the request.
+        """
+        try:
+            told: int = vars(self.request)["override_max_retries"]
+        except KeyError:
+            raise AttributeError("override_max_retries") from None
+        return told
+
+    @override_max_retries.setter
+    def override_max_retries(self, told: int) -> None:
+        vars(self.request)["override_max_retries"] = told
+
+    @override_max_retries.deleter
+    def override_max_retries(self) -> None:
+        del vars(self.request)["override_max_retries"]
+
+    def asked_max_retries(self) -> int | None:
+        """How often whoever submitted the task wants it retried at the most; None when they did not say.
+
+        What is in a message comes from outside, so all that is no count is as good as nothing.
+        """
+        asked = self.request.get("max_retries")
+        return asked if type(asked) is int and asked >= 0 else None
 
     def next_delay(self, exc: Exception | None) -> float:
         """Seconds until the next attempt: the backoff, or the longer wait the other side asked for, within the cap."""

@@ -97,6 +97,15 @@ def echo(value: object) -> object:
     return value
 
 
+@app.task(name="stock.stubborn", bind=True)
+def stubborn(self: Any) -> None:
+    """Fail, and be retried as often as whoever submitted it said, by what a task of anybody can write for it."""
+    attempt = self.request.retries + 1
+    raise self.retry(
+        exc=OutOfFlour(f"attempt {attempt}"), countdown=0, max_retries=getattr(self.request, "max_retries", None)
+    )
+
+
 @app.task(name="stock.traced", bind=True)
 def traced(self: Any) -> list[object]:
     """Return the trace, as OpenTelemetry's instrumentation of Celery looks for it."""

@@ -79,6 +79,12 @@ def gives_up(self: "Task[Any, Any]") -> None:
     raise self.retry(exc=RuntimeError("never"), countdown=0)
 
 
+@app.task(name="golden.retries_as_asked", bind=True)
+def retries_as_asked(self: "Task[Any, Any]") -> None:
+    most = getattr(self.request, "max_retries", None)
+    raise self.retry(exc=RuntimeError(f"attempt {self.request.retries + 1}"), countdown=0, max_retries=most)
+
+
 @app.task(name="golden.reports", bind=True)
 def reports(self: "Task[Any, Any]") -> str:
     self.update_state(state="PROGRESS", meta={"current": 1, "total": 2, "message": "half"})

@@ -142,6 +142,11 @@ async def test_a_task_that_gives_up_fails_with_what_it_was_retried_for(client: T
         await (await client.submit("golden.gives_up")).result(DEADLINE)
 
 
+async def test_a_header_stays_with_a_task_that_is_retried(client: TaskClient) -> None:
+    with pytest.raises(TaskFailed, match="attempt 6"):
+        await (await client.submit("golden.retries_as_asked", headers={"max_retries": 5})).result(DEADLINE)
+
+
 async def test_states_of_a_tasks_own_are_progress(client: TaskClient) -> None:
     handle = await client.submit("golden.reports")
     assert await handle.result(DEADLINE) == "done"

@@ -45,6 +45,14 @@ async def test_a_batch_answers_an_outcome_for_each_item(app: FastAPI, as_lines: 
 
 
 @either
+async def test_the_most_retries_of_an_item_are_a_header(app: FastAPI, as_lines: bool) -> None:
+    client = ToldClient()
+    await asked(app, client, "POST", PATH, **sent([{**GOOD, "options": {"max_retries": 1}}], as_lines=as_lines))
+    ((_, calls),) = client.batches
+    assert [call.options["headers"] for call in calls] == [{"max_retries": 1}]
+
+
+@either
 async def test_items_reach_the_bridge_as_they_were_said(app: FastAPI, as_lines: bool) -> None:
     client = ToldClient()
     item = {"task": "tasks.add", "args": [1], "kwargs": {"y": 2}, "options": {"queue": "mail", "tags": ["own"]}}

@@ -34,6 +34,11 @@ def test_links_are_added_to_what_they_stand_at() -> None:
     assert read == signature("add", (1, 2)).link(signature("mul", (), {"y": 3})).link_error(signature("report"))
 
 
+def test_the_most_retries_are_a_header() -> None:
+    read = read_workflow({"task": "add", "options": {"max_retries": 1, "headers": {"tenant": "acme"}}})
+    assert read == signature("add").set(headers={"tenant": "acme", "max_retries": 1})
+
+
 def test_an_option_that_is_null_is_not_given() -> None:
     assert read_workflow({"task": "add", "options": {"queue": None}}) == signature("add")
 
