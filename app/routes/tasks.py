@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app.answers import WHERE, where
+from app.answers import ASK_AGAIN, where
 from app.body import StrictJsonRoute
 from app.deps import TheClient, TheEdge
 from app.errors import Problem, ProblemRaised, documented
 from app.histories import History, history_json
-from app.schemas import MAX_SECONDS, POLL_AFTER_MS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
+from app.response_headers import described
+from app.schemas import MAX_SECONDS, CancelOutcome, CancelRequest, TaskResource, TaskResult, now_ms
 from app.validators import etag, matches
 from app.waiting import end_within, news_within
 from bridge import TaskClient, TaskRecord
@@ -27,11 +28,7 @@ Wait = Annotated[
     ),
 ]
 After = Annotated[int, Query(ge=0, le=MAX_SEQ, description="Only updates with a number above this one.")]
-_LATER = {"Retry-After": str(POLL_AFTER_MS // 1000)}
-_DESCRIBED = {
-    **{name: WHERE[name] for name in ("Location", "Link")},
-    "Retry-After": {"description": "When to ask again, in seconds.", "schema": {"type": "string"}},
-}
+_PLACE = described("Location", "Link", *ASK_AGAIN)
 """The headers of a 202: where the task is, where it can be followed, and when to ask again."""
 
 
@@ -70,7 +67,7 @@ async def read_task(
         202: {
             "model": TaskResource,
             "description": "The task has not ended; ask again after `Retry-After` seconds, or follow it.",
-            "headers": _DESCRIBED,
+            "headers": _PLACE,
         },
         **documented(404, 409, 410, 422, 503),
     },
@@ -86,7 +83,7 @@ async def read_result(task_id: TaskId, edge: TheEdge, wait: Wait = 0) -> Respons
         record = await end_within(wait, record, edge)
     if not record.final:
         body = TaskResource.of(record, now_ms()).model_dump_json()
-        return Response(body, 202, where(task_id) | _LATER, "application/json")
+        return Response(body, 202, where(task_id), "application/json")
     if record.status is not Status.SUCCEEDED:
         raise ProblemRaised(_failed(record))
     result = await _result(record, edge.client)
@@ -135,7 +132,7 @@ async def read_history(task_id: TaskId, client: TheClient, after: After = 0) -> 
     "/{task_id}/cancel",
     status_code=202,
     response_model=CancelOutcome,
-    responses={202: {"headers": _DESCRIBED}, **documented(404, 409, 410, 413, 422, 503)},
+    responses={202: {"headers": _PLACE}, **documented(404, 409, 410, 413, 422, 503)},
     tags=["tasks"],
     summary="Cancel a task",
 )
@@ -149,5 +146,5 @@ async def cancel_task(
     """
     asked = request or CancelRequest()
     outcome = await client.cancel(task_id, terminate=asked.terminate, signal=asked.signal, reason=asked.reason)
-    response.headers.update(where(task_id) | _LATER)
+    response.headers.update(where(task_id))
     return CancelOutcome(task_id=task_id, outcome=outcome, reason=asked.reason)
