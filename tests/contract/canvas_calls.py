@@ -85,6 +85,8 @@ CALLS: dict[str, Call] = {
     "a chord as a chord's body": chord((a, b), chord((c, d), body)),
     "a chain in a header": chord((chain(a, b), c), body),
     "a chain that ends in a group in a header": chord((chain(a, group(b, c)), d), body),
+    "a chain that ends in a group beside others in a header": chord((a, b, chain(c, group(d, e))), body),
+    "a chord with a group as body beside others in a header": chord((a, b, chord((c,), group(d, e))), body),
     "a group in a header": chord((group(a, group(b, c)), d), body),
     "a chain as a body": chord((a, b), chain(c, d)),
     "a group as a body": chord((a, b), group(c, d)),

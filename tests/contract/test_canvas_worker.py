@@ -27,6 +27,14 @@ NO_MATTER_WHO_SENDS = {"three groups"}
 """``group | group | group`` is a chord, whose body is a group, and then a group. So each task of the second group
 starts the third, under the same ids, with its own result: it comes to what the first or the last of them says."""
 
+WAITS_WITH_CELERYS = {
+    "a chain that ends in a group in a header",
+    "a chain that ends in a group beside others in a header",
+    "a chord with a group as body beside others in a header",
+}
+"""Of what Celery 5.6 sends here, a worker counts the chord anew when it starts the inner group: it may wait for ever.
+We give that group an id of its own, as Celery 5.7 does; tests/contract/versions has what comes of it."""
+
 
 def ends_here(call: Call) -> bool:
     parts = (*call.tasks, *call.link, *call.link_error)
@@ -88,7 +96,8 @@ def forget_results(app: Celery) -> None:
         client.delete(key)
 
 
-COMPARED = {name: call for name, call in CALLS.items() if ends_here(call) and name not in NO_MATTER_WHO_SENDS}
+NOT_COMPARED = NO_MATTER_WHO_SENDS | WAITS_WITH_CELERYS
+COMPARED = {name: call for name, call in CALLS.items() if ends_here(call) and name not in NOT_COMPARED}
 
 
 @pytest.mark.parametrize("call", COMPARED.values(), ids=COMPARED)

@@ -86,9 +86,13 @@ class Freezer:
         return Frozen(canvas=frozen, result=ResultNode(id=task_id, task=signature.task, signature=frozen))
 
     def freeze_group(self, group: Group, place: Place) -> Frozen[Group]:
-        """A group. Its tasks belong to the one that `place` names, if any; who starts this one tells them of it."""
+        """A group. Its tasks belong to the one that `place` names, if any; who starts this one tells them of it.
+
+        Its id is its own, as with Celery 5.7. Before, it was that of the group around it, so that a worker, when it
+        started a group at the end of a chain, counted a chord around both anew, and the chord could wait for ever.
+        """
         options = dict(group.options)
-        group_id = options.setdefault("task_id", place.group_id or self.new_id())
+        group_id = options["task_id"] = options.get("task_id") or self.new_id()
         if place.group_id:
             options["group_id"] = place.group_id
         options |= _membership(place)

@@ -37,6 +37,14 @@ MORE: dict[str, tuple[Canvas, Any]] = {
         [[[[[[[n], {}], n], {}] for n in range(2)]], {}],
     ),
     "chord in a chord": (chord([chord([echo(1)], echo()), echo(2)], echo()), [[[[[[[[1], {}]]], {}], [[2], {}]]], {}]),
+    "chain that ends in a group, in a header": (
+        chord([echo(1), echo(2), chain(echo(3), group(echo(4), echo(5)))], echo()),
+        [[[[[1], {}], [[2], {}], [[[[[3], {}], n], {}] for n in (4, 5)]]], {}],
+    ),
+    "chord with a group as body, in a header": (
+        chord([echo(1), echo(2), chord([echo(3)], group(echo(4), echo(5)))], echo()),
+        [[[[[1], {}], [[2], {}], [[[[[[3], {}]], n], {}] for n in (4, 5)]]], {}],
+    ),
     "chunks": (chunks(echo(), [(1,), (2,), (3,)], 2), [[[[1], {}], [[2], {}]], [[[3], {}]]]),
     "map": (xmap(echo(), [1, 2]), [[[1], {}], [[2], {}]]),
     "starmap": (xstarmap(echo(), [[1, 2], [3]]), [[[1, 2], {}], [[3], {}]]),

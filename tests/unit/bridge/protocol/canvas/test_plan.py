@@ -141,7 +141,18 @@ def test_a_chord_whose_members_end_in_groups_is_told_how_results_are_put_togethe
     assert (counter.key, counter.value) == ("celery-taskset-meta-i2.s", "2")
     assert tree.key == "celery-taskset-meta-i2"
     ((_, children),) = (json.loads(tree.value)["result"],)
-    assert [[leaf for (leaf, _), _ in group] for _, group in children] == [["i3", "i4"]]
+    ((((inner, _parent), leaves),),) = (children,)
+    assert [leaf for (leaf, _), _ in leaves] == ["i4", "i5"]
+    assert inner == "i3"  # its own: a worker that starts it counts its tasks under its id
+
+
+@pytest.mark.parametrize("end", [group(b, c), chord([b], group(c, d))], ids=["a group", "a chord with such a body"])
+def test_a_group_that_a_worker_starts_at_the_end_of_a_header_has_an_id_of_its_own(end: Canvas) -> None:
+    made = planned(chord([a, chain(a, end)], e))
+    (last, *_) = made.messages[1].message.chain or ()
+    inner = last if last["subtask_type"] == "group" else last["kwargs"]["body"]
+    assert inner["options"]["group_id"] == made.messages[0].message.group_id
+    assert inner["options"]["task_id"] != inner["options"]["group_id"]
 
 
 def test_a_group_of_one_group_is_that_group() -> None:
