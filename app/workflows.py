@@ -1,6 +1,7 @@
 """Workflows as JSON: tasks, and chains, groups and chords of them, nested at will."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import GetJsonSchemaHandler, RootModel, ValidationError
@@ -12,6 +13,8 @@ from app.submit_headers import with_trace
 from bridge import Canvas, SubmitOptions, chain, chord, group, signature
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.check import MAX_NESTING, check_canvas
+from bridge.protocol.embed import check_stamps
+from bridge.protocol.signature import Signature
 
 NO_TRACE: Mapping[str, str] = {}
 MAX_TASKS = 10_000
@@ -104,6 +107,7 @@ class _Reader:
     def __init__(self, trace: Mapping[str, str]) -> None:
         self._trace = trace
         self._tasks = 0
+        self._links = 0
         self._task_ids: set[str] = set()
 
     def node(self, value: object, pointer: str, depth: int) -> Canvas:
@@ -118,9 +122,15 @@ class _Reader:
         _known(node, {*_LINKS, *(_OF_A_TASK if kind == "task" else (kind,))}, pointer)
         made: Canvas = self._READERS[kind](self, node, pointer, depth)
         for link in _LINKS:
-            for linked in self._nodes(node.get(link, []), f"{pointer}/{link}", depth):
+            for linked in self._linked(node.get(link, []), f"{pointer}/{link}", depth):
                 made = made.link(linked) if link == "link" else made.link_error(linked)
         return made
+
+    def _linked(self, value: object, pointer: str, depth: int) -> list[Canvas]:
+        self._links += 1
+        linked = self._nodes(value, pointer, depth)
+        self._links -= 1
+        return linked
 
     def _task(self, node: Mapping[str, Any], pointer: str, _depth: int) -> Canvas:
         self._tasks += 1
@@ -133,11 +143,16 @@ class _Reader:
             immutable=_typed(node, "immutable", bool, pointer, False),
         )
         options = _options(node.get("options", {}), f"{pointer}/options")
+        if self._links:
+            _check_linked(options, f"{pointer}/options")
         if (task_id := options.get("task_id")) is not None and task_id in self._task_ids:
             raise InvalidMessage(f"{pointer}/options/task_id", "is the id of another task of this workflow")
         if task_id is not None:
             self._task_ids.add(task_id)
-        return _checked(made.set(**with_trace(options, self._trace)), pointer)
+        made = replace(made, tags=tuple(options.pop("tags", None) or ()))
+        stamps = options.pop("stamps", None)
+        made = made.set(**with_trace(options, self._trace))
+        return _checked(_stamped(made, stamps, pointer) if stamps else made, pointer)
 
     def _chain(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:
         return chain(*self._some(node["chain"], f"{pointer}/chain", depth))
@@ -170,6 +185,23 @@ def _checked(task: Canvas, pointer: str) -> Canvas:
     except InvalidMessage as error:
         raise InvalidMessage(f"{pointer}{error.pointer}", error.reason) from error
     return task
+
+
+def _stamped(task: Signature, stamps: Mapping[str, Any], pointer: str) -> Signature:
+    try:
+        check_stamps(stamps, list(stamps))
+    except InvalidMessage as error:
+        raise InvalidMessage(f"{pointer}{error.pointer}", error.reason) from error
+    return task.stamp(**stamps)
+
+
+def _check_linked(options: SubmitOptions, pointer: str) -> None:
+    """Check what a task of a link is given: nothing that would have to be recorded before a worker sends it."""
+    for name in ("task_id", "tags"):
+        if options.get(name):
+            raise InvalidMessage(
+                f"{pointer}/{name}", "is not for a task of a link, of which nothing is known beforehand"
+            )
 
 
 def _object(value: object, pointer: str) -> Mapping[str, Any]:

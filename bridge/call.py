@@ -83,7 +83,8 @@ def call_of(asked: Asked) -> Call:
     if isinstance(asked, Call):
         return asked
     if isinstance(asked, Signature):
-        return Call(asked.task, asked.args, asked.kwargs, _of_a_submit(asked.options))
+        tags: SubmitOptions = {"tags": asked.tags} if asked.tags else {}
+        return Call(asked.task, asked.args, asked.kwargs, {**_of_a_submit(asked.options), **tags})
     if not isinstance(asked, tuple):
         raise TypeError(
             f"a {type(asked).__name__} cannot be submitted; give a Call, a tuple of its parts, or a signature"

@@ -53,7 +53,7 @@ class Launcher:
         """All are made ready before any is sent: one that cannot be would leave a chord that waits for it."""
         owner = self._parts.owner
         tasks = (
-            Submission(message=task.message, route=task.route, record=record, owner=owner, facts=facts)
+            Submission(message=task.message, route=task.route, tags=task.tags, record=record, owner=owner, facts=facts)
             for task in planned.messages
         )
         return list(map(self._parts.publisher.ready, tasks))

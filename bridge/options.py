@@ -13,10 +13,8 @@ from bridge.protocol.embed import Links, check_stamps, embedded
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.serializers import serializer_named
 from bridge.protocol.signature import Canvas
-from bridge.protocol.values import check_name, check_task_id, check_text, check_type
+from bridge.protocol.values import check_name, check_tags, check_task_id, check_text, check_type
 
-MAX_TAGS = 32
-MAX_TAG = 128
 MAX_DELAY = timedelta(days=365)
 MAX_RETRIES = 1_000
 """A worker's backoff doubles with each retry, so it is slow to work out for more."""
@@ -176,15 +174,6 @@ def _count(most: int) -> Check:
     return check
 
 
-def _check_tags(tags: Sequence[object], pointer: str) -> None:
-    check_type(tags, (list, tuple), pointer)
-    if len(tags) > MAX_TAGS:
-        raise InvalidMessage(pointer, f"has more than {MAX_TAGS} tags")
-    for index, tag in enumerate(tags):
-        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
-            raise InvalidMessage(f"{pointer}/{index}", f"must be 1 to {MAX_TAG} printable characters")
-
-
 _NUMBER = _of(int, float)
 _ID = _text(check_task_id)
 _CHECKS: Mapping[str, Check] = {
@@ -217,7 +206,7 @@ _CHECKS: Mapping[str, Check] = {
     "correlation_id": _text(check_name),
     "argsrepr": _text(check_text),
     "kwargsrepr": _text(check_text),
-    "tags": _check_tags,
+    "tags": check_tags,
     "idempotency_key": _text(check_key),
     "record": _of(bool),
 }

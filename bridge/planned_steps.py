@@ -38,6 +38,7 @@ def planned_steps(
                 task_id=node.id,
                 task=node.signature.task,
                 route=Route(queue=options.get("queue", queue), priority=options.get("priority", 0)),
+                tags=node.signature.tags,
                 facts={**facts, **_waits(node, before)},
                 owner=owner,
             )

@@ -23,8 +23,8 @@ from app.response_headers import described
 from app.trace_context import trace_headers
 from bridge import TaskClient, TaskHandle
 from bridge.errors import HeldBack, PetioleError
-from bridge.options import MAX_TAG, MAX_TAGS
 from bridge.protocol.compact import compact
+from bridge.protocol.values import MAX_TAG, MAX_TAGS
 
 PATH = "/v1/batches"
 router = APIRouter()

@@ -68,12 +68,13 @@ class Part(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature(Part):
-    """One task: its name, arguments and options."""
+    """One task: its name, arguments and options, and the tags that are recorded of it, which no message has."""
 
     task: str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     immutable: bool = False
+    tags: tuple[str, ...] = ()
 
     def __or__(self, other: "Canvas") -> "Canvas":
         return joined(self, other)

@@ -6,7 +6,7 @@ A stock worker exits, or drops the task without a word, on values that its JSON 
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +18,8 @@ from bridge.protocol.typed import KEYS, TYPES
 MAX_DEPTH = 64
 """Nesting of args and kwargs. Python's own JSON parser, in the worker, gives up near 990."""
 MAX_NAME = 255
+MAX_TAGS = 32
+MAX_TAG = 128
 CELERYS_OWN = "celery."
 FIRST_YEAR, LAST_YEAR = 1971, 2999
 MAX_INT_BITS = 14_284
@@ -115,6 +117,20 @@ def check_arguments(args: object, kwargs: object) -> None:
         check_json(args, "/args")
     if kwargs:
         check_json(dict(kwargs), "/kwargs")
+
+
+def check_tags(tags: Sequence[object], pointer: str) -> None:
+    """Check the labels that a caller gives a task.
+
+    Raises:
+        InvalidMessage: there are more than `MAX_TAGS`, or one is not 1 to `MAX_TAG` printable characters.
+    """
+    check_type(tags, (list, tuple), pointer)
+    if len(tags) > MAX_TAGS:
+        raise InvalidMessage(pointer, f"has more than {MAX_TAGS} tags")
+    for index, tag in enumerate(tags):
+        if not isinstance(tag, str) or not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
+            raise InvalidMessage(f"{pointer}/{index}", f"must be 1 to {MAX_TAG} printable characters")
 
 
 def check_name(name: str, pointer: str) -> None:

@@ -47,6 +47,26 @@ async def test_the_events_of_a_workflow_begin_with_the_first_update_of_each_task
         assert (statuses[0], statuses[-1]) == ("submitted", "succeeded")
 
 
+async def test_a_workflow_is_found_by_the_tags_of_its_tasks_and_by_their_queue(api: Api) -> None:
+    add = {"task": "stock.add", "options": {"queue": "stock", "priority": 3, "tags": ["sums"], "stamps": {"of": 1}}}
+    echo = {"task": "stock.echo", "options": {"queue": "stock", "priority": 6, "tags": ["sums", "last"]}}
+    told = await started(api, {"chain": [{**add, "args": [1, 2]}, {**add, "args": [3]}, echo]})
+    before = (await api.http.get("/v1/tasks", params={"tag": "last", "queue": "stock"})).json()["tasks"]
+    assert [(one["task_id"], one["priority"]) for one in before] == [(told["task_id"], 6)]
+    assert_complete(await api.follow(told["task_id"]))
+    params = {"tag": "sums", "queue": "stock", "status": "succeeded"}
+    listed = (await api.http.get("/v1/tasks", params=params)).json()["tasks"]
+    assert {one["task_id"]: one["priority"] for one in listed} == dict(zip(_in_order(told), (3, 3, 6), strict=True))
+    after = told["links"]["events"].rpartition("after=")[2]
+    headers = {"Accept": "application/json"}
+    updates = (await api.http.get("/v1/events", params={"tag": "sums", "after": after}, headers=headers)).json()
+    assert {one["task_id"] for one in updates["updates"]} == set(_in_order(told))
+
+
+def _in_order(told: dict[str, Any]) -> list[str]:
+    return [step["task_id"] for step in told["parts"]["steps"]]
+
+
 async def test_steps_nest_and_links_run(api: Api) -> None:
     doubled = {"group": [task("add", 1), {"chain": [task("add", 2), task("add", 10)]}]}
     told = await started(

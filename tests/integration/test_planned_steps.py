@@ -184,6 +184,18 @@ async def test_a_later_step_has_its_queue_and_its_priority_from_the_start(client
     assert sorted(str(step.task) for step in steps) == ["b", "d"]
 
 
+async def test_every_task_has_its_tags_from_the_start(client: TaskClient) -> None:
+    cursor = await client.feed.end()
+    tagged = [signature(name, tags=("x", name)) for name in "abcd"]
+    await client.start_batch(chain(tagged[0], group(tagged[1], B), chord([C, tagged[2]], tagged[3])), "w1")
+    for tag, tasks in (("x", "abcd"), ("d", "d")):
+        page = await client.tasks.page(TaskFilter(batch="w1", tags=[tag]))
+        assert {record.task for record in page.tasks} == set(tasks)
+    with client.feed.following(Selection(tags={"x"}), cursor) as follower:
+        steps = [step for step in await follower.catch_up() if isinstance(step, FeedEntry)]
+    assert sorted(str(step.task) for step in steps) == list("abcd")
+
+
 async def test_a_queue_that_is_full_or_paused_keeps_no_later_step_from_being_planned(
     redis: Redis, shared_url: str
 ) -> None:

@@ -35,10 +35,14 @@ def signature(
     kwargs: Mapping[str, Any] | None = None,
     *,
     immutable: bool = False,
+    tags: Iterable[str] = (),
     **options: Any,
 ) -> Signature:
-    """One task. Unless it is immutable, the result of what ran before comes in front of `args`."""
-    made = Signature(task=task, args=tuple(args), kwargs=dict(kwargs or {}), immutable=immutable)
+    """One task. Unless it is immutable, the result of what ran before comes in front of `args`.
+
+    The `tags` are for the record that is made of it when it is submitted.
+    """
+    made = Signature(task=task, args=tuple(args), kwargs=dict(kwargs or {}), immutable=immutable, tags=tuple(tags))
     return made.set(**options)
 
 

@@ -11,7 +11,7 @@ from bridge.protocol.canvas.shape import ends_in_tasks, members, size, steps
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature
-from bridge.protocol.values import check_json
+from bridge.protocol.values import check_json, check_tags
 
 MAX_PARTS = 20_000
 """Signatures in one canvas."""
@@ -161,6 +161,7 @@ def _check_task(signature: Signature, pointer: str) -> None:
         fields: dict[str, Any] = {"task_id": "one"} | given | moments
         TaskMessage(task=task, args=args, kwargs=kwargs, **fields)
         Route(queue=options.get("queue", "celery"), priority=options.get("priority", 0))
+        check_tags(signature.tags, "/options/tags")
         _check_countdown(options)
     except InvalidMessage as error:
         raise InvalidMessage(f"{pointer}{error.pointer}", error.reason) from error

@@ -27,11 +27,12 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTask:
-    """One message to send, where to, and what its ``reply_to`` is."""
+    """One message to send, where to, what its ``reply_to`` is, and the tags to record of it."""
 
     message: TaskMessage
     route: Route
     reply_to: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ class _Launch:
             **own,
         )
         route = Route(queue=options.get("queue", self._sending.queue), priority=options.get("priority", 0))
-        return PlannedTask(message=message, route=route, reply_to=options["reply_to"])
+        return PlannedTask(message=message, route=route, reply_to=options["reply_to"], tags=signature.tags)
 
     def _moment(self, moment: datetime | float | None) -> datetime | None:
         if moment is None or isinstance(moment, datetime):

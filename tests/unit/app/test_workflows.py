@@ -39,6 +39,13 @@ def test_the_most_retries_are_a_header() -> None:
     assert read == signature("add").set(headers={"tenant": "acme", "max_retries": 1})
 
 
+def test_tags_and_stamps_stay_with_the_task_that_has_them() -> None:
+    tagged = {"task": "add", "options": {"tags": ["x", "y"], "stamps": {"tenant": "acme"}, "task_id": "a1"}}
+    read = read_workflow({"chain": [{**tagged, "link": [{"task": "mul", "options": {"stamps": {"of": 1}}}]}, MUL]})
+    add = signature("add", tags=("x", "y"), task_id="a1").stamp(tenant="acme")
+    assert read == chain(add.link(signature("mul").stamp(of=1)), signature("mul", (), {"y": 3}))
+
+
 def test_an_option_that_is_null_is_not_given() -> None:
     assert read_workflow({"task": "add", "options": {"queue": None}}) == signature("add")
 
@@ -71,7 +78,17 @@ MISTAKES = [
     ({"task": "celery.chord"}, "/task", "Celery"),
     ({"group": [ADD, {"task": "a", "options": {"priority": 10}}]}, "/group/1/options/priority", "less than or equal"),
     ({"task": "a", "options": {"queues": "x"}}, "/options/queues", "Extra inputs"),
-    ({"task": "a", "options": {"tags": ["x"]}}, "/options/tags", "is not an option of a part"),
+    ({"task": "a", "options": {"tags": ["x", "a\n"]}}, "/options/tags/1", "printable"),
+    ({"chain": [ADD, {"task": "a", "options": {"tags": ["x"] * 33}}]}, "/chain/1/options/tags", "at most 32"),
+    ({"group": [ADD, {"task": "a", "options": {"stamps": {"queue": "x"}}}]}, "/group/1/options/stamps/queue", "another"),
+    ({"task": "a", "options": {"stamps": {"self": "x"}}}, "/options/stamps/self", "choose another"),
+    ({"task": "a", "options": {"stamps": {"tenant": {}}}}, "/options/stamps/tenant", "must be a text"),
+    ({**ADD, "link": [{"task": "b", "options": {"task_id": "x"}}]}, "/link/0/options/task_id", "a task of a link"),
+    (
+        {"chain": [ADD], "link_error": [{"chain": [ADD, {"task": "b", "options": {"tags": ["x"]}}]}]},
+        "/link_error/0/chain/1/options/tags",
+        "a task of a link",
+    ),
     ({"task": "a", "options": {"queue": "unacked"}}, "/options/queue", "keeps for itself"),
     ({"task": "a", "link": ADD}, "/link", "must be a list"),
     ({"task": "a", "link_error": [{"task": ""}]}, "/link_error/0/task", "must be a name"),

@@ -136,6 +136,8 @@ def test_a_call_is_a_tuple_of_its_parts_or_a_signature() -> None:
     assert (
         call_of(("tasks.add", (1,), {}, {"queue": "mail"})) == call_of(add.set(queue="mail")) == call_of(mail) == mail
     )
+    tagged = signature("tasks.add", (1,), tags=["x"], queue="mail")
+    assert call_of(tagged).options == {"queue": "mail", "tags": ("x",)}
     with pytest.raises(TypeError, match="a str cannot be submitted"):
         call_of("tasks.add")  # type: ignore[arg-type]  # what a program without types may do
 
