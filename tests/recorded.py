@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bridge.redis import Published
 
 GOLDEN = Path(__file__).parent / "contract" / "golden"
-CONTROL = GOLDEN / "control" / "calls.jsonl"
 TICKET = "TICKET"
 """Stands in a recorded reply for the id of the call."""
 RESULTS = "celery-task-meta-"
@@ -38,7 +38,13 @@ class ControlCall:
     reply: str | None
 
 
-def control_calls() -> dict[str, ControlCall]:
+def control_file(version: str = "") -> Path:
+    """Where remote control is recorded, as of the installed version or of another one."""
+    return GOLDEN / version / "control" / "calls.jsonl"
+
+
+@cache
+def control_calls(version: str = "") -> dict[str, ControlCall]:
     """What was recorded of remote control, by the names in tests/control_calls.py."""
-    lines = CONTROL.read_text(encoding="utf-8").splitlines()
+    lines = control_file(version).read_text(encoding="utf-8").splitlines()
     return {call.call: call for call in (ControlCall(**json.loads(line)) for line in lines)}

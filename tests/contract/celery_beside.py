@@ -19,6 +19,7 @@ from celery.events.state import State
 from celery.result import GroupResult, result_from_tuple
 from kombu.utils.json import dumps
 
+from tests.contract import celery_control
 from tests.contract.celery_tasks import app
 
 DEADLINE = 30
@@ -89,6 +90,10 @@ def control(method: str, arguments: list[Any], **options: Any) -> object:
     return getattr(app.control, method)(*arguments, **options)
 
 
+def replied(name: str, **inquiry: Any) -> object:
+    return celery_control.replied(app, name, **inquiry)
+
+
 def state(events: list[dict[str, Any]]) -> object:
     """What Celery's own memory of events, which Flower shows, makes of these: each task's fields."""
     memory: Any = State()
@@ -98,7 +103,7 @@ def state(events: list[dict[str, Any]]) -> object:
 
 
 CALLS: dict[str, Callable[..., object]] = {
-    call.__name__: call for call in (version, send, start, task_result, results, inspect, control, state)
+    call.__name__: call for call in (version, send, start, task_result, results, inspect, control, replied, state)
 }
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from celery import Celery
 
-from tests.control_calls import TASK
-
+TASK = "golden.echo"
 ASKED: dict[str, Callable[[Any], object]] = {
     "ping": lambda inspect: inspect.ping(),
     "stats": lambda inspect: inspect.stats(),

@@ -22,7 +22,7 @@ from tests.celery_says import envelope
 from tests.control_calls import CALLS, TOLD, comparable, replied
 from tests.integration.pidbox import CHANNEL, PONG, Body, Panel, serving
 from tests.integration.submissions import until
-from tests.recorded import TICKET, control_calls
+from tests.recorded import TICKET, control_calls, versions
 
 LONG, SHORT = 30.0, 0.2
 
@@ -52,11 +52,12 @@ async def waiting_reads(redis: Redis) -> int:
     return sum(b"cmd=brpop" in client and b"flags=b " in client for client in clients.splitlines())
 
 
+@pytest.mark.parametrize("version", ["", *versions()])
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_call_is_the_command_that_celery_sends_and_gives_what_workers_reply(
-    control: TaskControl, panel: Panel, name: str
+    control: TaskControl, panel: Panel, version: str, name: str
 ) -> None:
-    recorded = control_calls()[name]
+    recorded = control_calls(version)[name]
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         call = group.create_task(_call(control, name))
         command = await panel.commands.get()
