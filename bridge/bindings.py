@@ -32,13 +32,13 @@ class Bindings:
     async def routed(self, options: Options) -> Options:
         """The same options with the queue that their exchange and routing key lead to.
 
+        A queue's own name is its routing key where there is no exchange, as in Celery.
+
         Raises:
             InvalidMessage: they contradict each other, and as `queue` does.
         """
         if options.exchange is None:
-            if options.routing_key is not None:
-                raise InvalidMessage("/options/routing_key", "needs an exchange; to name a queue, give queue")
-            return options
+            return _unrouted(options)
         if options.queue is not None:
             raise InvalidMessage("/options/queue", "cannot be given together with exchange, which decides the queue")
         queue = await self.queue(Destination(exchange=options.exchange, routing_key=options.routing_key or ""))
@@ -79,3 +79,17 @@ class Bindings:
         if kind not in (b"set", b"none"):
             raise UnreadableBytes(other_layout(key, kind.decode(), _A_GUESS))
         return read_bindings(key, await self._redis.execute("SMEMBERS", key), self._names.separator)
+
+
+def _unrouted(options: Options) -> Options:
+    if options.routing_key is None:
+        return options
+    if options.queue is None:
+        raise InvalidMessage("/options/routing_key", "needs an exchange; to name a queue, give queue")
+    if options.routing_key != options.queue:
+        raise InvalidMessage(
+            "/options/routing_key",
+            f"does not lead to the queue {options.queue!r}, whose key is its name: leave it out, or give the exchange "
+            "in the place of the queue",
+        )
+    return replace(options, routing_key=None)

@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.values import check_name
 
+BROADCAST = "bcast."
+"""Begins the queue by which one worker hears a fanout exchange (``kombu.common.Broadcast``). The queue goes with the
+worker, and what binds it may stay."""
+_FANOUT = (
+    "{!r} is a fanout exchange whose worker has gone: what is sent to it would wait in a queue that nobody takes from. "
+    "Submit to a queue, or tell all workers by control"
+)
 SHOWN = 8
 """Routing keys that an error names at the most."""
 
@@ -82,8 +89,11 @@ def queue_for(bindings: Sequence[Binding], destination: Destination) -> str:
     """The one queue that a task goes to.
 
     Raises:
-        InvalidMessage: it is none, where Kombu would drop the task without a word; or there are several.
+        InvalidMessage: it is none, where Kombu would drop the task without a word; or there are several; or they are
+            those of a fanout exchange.
     """
+    if any(binding.queue.startswith(BROADCAST) for binding in bindings):
+        raise InvalidMessage("/options/exchange", _FANOUT.format(destination.exchange))
     queues = sorted({binding.queue for binding in bindings if binding.fits(destination.routing_key)})
     if not queues:
         raise InvalidMessage("/options/exchange", _unroutable(bindings, destination))

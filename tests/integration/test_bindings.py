@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from bridge import TaskClient
 from bridge.bindings import FRESH_SECONDS, Bindings
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.options import Options
@@ -96,6 +97,7 @@ async def test_an_exchange_that_somebody_listens_to_is_a_fanout_exchange_and_ref
     [
         (Options(exchange="x", routing_key="red", queue="q"), "/options/queue"),
         (Options(routing_key="red"), "/options/routing_key"),
+        (Options(routing_key="red", queue="q"), "/options/routing_key"),
         (Options(exchange=""), "/options/exchange"),
     ],
 )
@@ -105,6 +107,27 @@ async def test_options_that_contradict_each_other_are_refused_by_their_pointer(
     with pytest.raises(InvalidMessage) as refused:
         await bindings.routed(options)
     assert refused.value.pointer == pointer
+
+
+async def test_a_queue_may_be_given_with_its_own_name_as_the_routing_key(bindings: Bindings) -> None:
+    assert await bindings.routed(Options(queue="mail", routing_key="mail", priority=3)) == Options(
+        queue="mail", priority=3
+    )
+
+
+async def test_a_queue_with_its_routing_key_is_submitted_to(client: TaskClient, redis: Redis) -> None:
+    await client.submit("tasks.add", queue="mail", routing_key="mail")
+    assert await redis.execute("LLEN", "mail") == 1
+
+
+@pytest.mark.parametrize("routing_key", ["", "red"])
+async def test_a_fanout_exchange_whose_workers_have_gone_is_refused(
+    redis: Redis, client: TaskClient, routing_key: str
+) -> None:
+    await redis.execute("SADD", KEY, bound(routing_key, "bcast.0f5c"), bound(routing_key, "bcast.1f5c"))
+    with pytest.raises(InvalidMessage, match="'x' is a fanout exchange whose worker has gone"):
+        await client.submit("tasks.add", exchange="x", routing_key=routing_key)
+    assert await redis.execute("KEYS", "bcast*") == []
 
 
 async def test_options_lead_to_the_queue_and_keep_all_else(redis: Redis, bindings: Bindings) -> None:

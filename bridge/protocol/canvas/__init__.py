@@ -33,17 +33,19 @@ def signature(
     task: str,
     args: Iterable[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     *,
     immutable: bool = False,
     tags: Iterable[str] = (),
-    **options: Any,
+    **more: Any,
 ) -> Signature:
     """One task. Unless it is immutable, the result of what ran before comes in front of `args`.
 
+    Options are given by their names, or as `options`, of which those given by name win.
     The `tags` are for the record that is made of it when it is submitted.
     """
     made = Signature(task=task, args=tuple(args), kwargs=dict(kwargs or {}), immutable=immutable, tags=tuple(tags))
-    return made.set(**options)
+    return made.set(**{**(options or {}), **more})
 
 
 def chain(*tasks: Canvas | Iterable[Canvas]) -> Canvas:

@@ -55,6 +55,13 @@ def test_a_task_that_several_queues_would_get_is_refused_since_it_has_one_record
         routed((member("red", "", "two"), member("red", "", "one")), "red")
 
 
+@pytest.mark.parametrize("routing_key", ["", "celery", "red"])
+def test_queues_that_workers_heard_a_fanout_exchange_by_are_not_sent_to(routing_key: str) -> None:
+    with pytest.raises(InvalidMessage, match="'x' is a fanout exchange whose worker has gone") as refused:
+        routed((member("celery", "", "bcast.0f5c"), member("", "", "bcast.1f5c")), routing_key)
+    assert refused.value.pointer == "/options/exchange"
+
+
 def test_a_queue_that_is_bound_twice_gets_the_task_once() -> None:
     assert routed((member("a.#", r"^a\..*?$", "all"), member("a.b", r"^a\.b$", "all")), "a.b") == "all"
 

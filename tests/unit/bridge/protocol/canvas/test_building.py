@@ -14,6 +14,12 @@ def test_a_signature_has_what_it_is_given() -> None:
     assert made == Signature(task="a", args=(1,), kwargs={"b": 2}, immutable=True, options={"queue": "mail"})
 
 
+def test_options_of_a_signature_are_given_as_celery_has_them_too() -> None:
+    made = signature("a", options={"queue": "mail", "priority": 3}, queue="own")
+    assert made == signature("a", queue="own", priority=3)
+    assert signature("a", (), {}, {"queue": "mail"}).options == {"queue": "mail"}
+
+
 def test_tasks_are_given_one_by_one_or_as_one_iterable() -> None:
     assert chain(a, b) == chain([a, b]) == Chain(tasks=(a, b))
     assert group(a, b) == group(task for task in (a, b)) == Group(tasks=(a, b))
