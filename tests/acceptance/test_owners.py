@@ -30,7 +30,7 @@ VARIABLE = re.compile(
 )
 OF_THE_CLIENT = {"options"}
 """What is not looked into: a `task_id` that a client gives itself is one for all owners, as workers know no owners."""
-UNSAID = {"Last-Event-ID", "if-none-match", "after", "wait", "limit", "status", "name", "atomic"}
+UNSAID = {"Last-Event-ID", "if-none-match", "Prefer", "after", "wait", "limit", "status", "name", "atomic"}
 """Parameters that name nothing of an owner: places, numbers, and what is the same for all."""
 TIMES = {"submitted_from", "submitted_before"}
 FEED = "/v1/events"
