@@ -73,8 +73,8 @@ class TaskClient:
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.
-            DuplicateTask, IdempotencyKeyReused, QueueSaturated, PublisherBusy: the task was not accepted, and nothing
-                was queued.
+            DuplicateTask, IdempotencyKeyReused, QueuePaused, QueueSaturated, PublisherBusy: the task was not accepted,
+                and nothing was queued.
             BrokerUnavailable: Redis did not answer.
         """
         accepted = await self._producer.submit(Call(task, args, kwargs, options))
@@ -127,7 +127,7 @@ class TaskClient:
 
         Raises:
             InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
-            DuplicateTask, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
+            DuplicateTask, QueuePaused, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
         """
         return handle_of(self, await self._launcher.start(canvas, record=record))
 
