@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.bindings import Destination, queue_for, read_bindings
+from bridge.protocol.bindings import Destination, other_layout, queue_for, read_bindings
 from bridge.protocol.keys import SEPARATOR
 
 KEY = "_kombu.binding.x"
@@ -85,3 +85,10 @@ def test_names_that_cannot_be_are_refused_by_their_pointer(exchange: str, routin
     with pytest.raises(InvalidMessage) as refused:
         Destination(exchange=exchange, routing_key=routing_key)
     assert refused.value.pointer == pointer
+
+
+@pytest.mark.parametrize(("kind", "named"), [("zset", "a sorted set"), ("string", "a string")])
+def test_a_table_of_another_layout_is_named_with_what_follows(kind: str, named: str) -> None:
+    said = other_layout("_kombu.binding.logs", kind, "So do this.")
+    assert said.startswith(f"_kombu.binding.logs is {named}, and Kombu keeps bindings in a set: ")
+    assert said.endswith(" So do this.")

@@ -74,6 +74,7 @@ def test_a_pool_is_restarted_with_all_modules_or_with_some() -> None:
 
 def test_a_command_has_celerys_names() -> None:
     assert commands.query_task(("a1", "a2")) == Command(method="query_task", arguments={"ids": ["a1", "a2"]})
+    assert commands.active(True) == Command(method="active", arguments={"safe": True})
     assert commands.registered(()) == Command(method="registered", arguments={"taskinfoitems": []})
     assert commands.pool_grow(2) == Command(method="pool_grow", arguments={"n": 2})
     assert commands.pool_shrink(1) == Command(method="pool_shrink", arguments={"n": 1})
