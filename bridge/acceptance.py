@@ -85,7 +85,10 @@ class Entry(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """Nothing was queued: a submit with the same idempotency key had this task accepted before."""
+    """Nothing was queued: a submit with the same idempotency key had this task accepted before.
+
+    Of a claim with an `answer` that stands here in the place of the id.
+    """
 
     task_id: str
 
@@ -257,7 +260,7 @@ class Acceptance:
             *(("", b"") if together else self._sent(entries)),
             int(together),
             settings.idempotency_ttl,
-            len(claims) // 3,
+            len(claims) // 4,
             *claims,
         ]
         numbers: dict[str, int] = {}
@@ -275,7 +278,7 @@ class Acceptance:
         for which, entry in enumerate(entries, 1):
             if entry.claim:
                 claim = entry.claim
-                claims += (which, self._keys.idempotency(claim.owner, claim.name), claim.fingerprint)
+                claims += (which, self._keys.idempotency(claim.owner, claim.name), claim.fingerprint, claim.answer)
         return claims
 
 

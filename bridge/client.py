@@ -12,7 +12,7 @@ from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
 from bridge.follower import Follower, following, updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
 from bridge.hub import DEFAULT_BUFFER
-from bridge.launcher import Launcher
+from bridge.launcher import Begun, Launcher
 from bridge.parts import Parts
 from bridge.producer import Producer
 from bridge.protocol import commands
@@ -131,15 +131,18 @@ class TaskClient:
         """
         return handle_of(self, await self._launcher.start(canvas, record=record))
 
-    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
-        """Queue a workflow as `start` does, all of it or nothing; where its results will be.
+    async def start_batch(self, canvas: Canvas, batch: str, *, key: str | None = None) -> Begun:
+        """Queue a workflow as `start` does, all of it or nothing.
 
         All its tasks are of the `batch`, and the later steps are recorded at once: each can be followed from now on.
         One that will never run, since what it waits for has failed, is cancelled.
 
-        Raises what `start` raises; `DuplicateTask` also when the id of a later step is that of a task that is known.
+        When an idempotency `key` came before with the same workflow, nothing is queued, and that one is told.
+
+        Raises what `start` raises; `DuplicateTask` also when the id of a later step is that of a task that is known;
+        `IdempotencyKeyReused` when the `key` came before with something else.
         """
-        return await self._launcher.start_batch(canvas, batch)
+        return await self._launcher.start_batch(canvas, batch, key)
 
     async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
         """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from bridge.call import Call
 from bridge.errors import InvalidMessage, PetioleError
+from bridge.protocol.signature import Canvas
 
 MAX_KEY = 300
 _KEY = re.compile(f"[ -~]{{1,{MAX_KEY}}}")
@@ -30,6 +32,9 @@ class Claim(NamedTuple):
     key: str
     fingerprint: str
     part: str = ""
+    answer: str = ""
+    """What is told to who claims it again; the id of the task when it is empty. With one, it is a claim of all tasks of
+    the call, and the first makes it."""
 
     @property
     def name(self) -> str:
@@ -84,6 +89,11 @@ def fingerprint(call: Call) -> str:
     return digest_of(call.task, args, kwargs, _given(call.options))
 
 
+def fingerprint_of_workflow(canvas: Canvas) -> str:
+    """The same for all workflows of the same tasks, put together in the same way."""
+    return digest_of("workflow", canvas)
+
+
 def fingerprint_of_replay(task_id: str, changes: Call) -> str:
     """The same for all replays of a task with the same changes. None is no change, which empty arguments are."""
     return digest_of("replay", task_id, changes.args, changes.kwargs, dict(changes.options))
@@ -103,6 +113,13 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(meaning: Sequence[object]) -> str:
     try:
-        return json.dumps(meaning, sort_keys=True, default=repr)
+        return json.dumps(meaning, sort_keys=True, default=_said)
     except TypeError:  # keys of several types, which Pickle can write
         return repr(meaning)
+
+
+def _said(value: object) -> object:
+    if not isinstance(value, Canvas):
+        return repr(value)
+    parts = {field.name: getattr(value, field.name) for field in fields(value)}
+    return [type(value).__name__, parts | {"options": _given(value.options)}]

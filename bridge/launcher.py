@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
 
-from bridge.acceptance import NO_FACTS, Entry, Facts, Submission
+from bridge.acceptance import NO_FACTS, Entry, Facts, Replayed, Submission
 from bridge.errors import HeldBack, PetioleError
+from bridge.idempotency import Claim, check_key, fingerprint_of_workflow
+from bridge.ids import ids_from
 from bridge.parts import Parts
 from bridge.planned_steps import planned_steps
 from bridge.protocol.canvas import Canvas, Plan, Sending, plan
@@ -15,6 +19,15 @@ from bridge.settings import BridgeSettings
 
 AT_ONCE = 1_000
 """Messages of one workflow that wait for their round trip at once."""
+
+
+class Begun(NamedTuple):
+    """A workflow that has begun: now or, when it is `replayed`, before. `cursor` is where the feed was until then."""
+
+    batch: str
+    cursor: str
+    result: ResultNode
+    replayed: bool = False
 
 
 class Launcher:
@@ -31,17 +44,31 @@ class Launcher:
         await self._send(entries, self._parts.backend.chord_commands(planned.keys))
         return planned.result
 
-    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
-        """Queue a workflow as one batch, and record its later steps; its result. All of it is done, or nothing."""
-        planned, facts = self._plan(canvas), {"batch": batch}
+    async def start_batch(self, canvas: Canvas, batch: str, key: str | None = None) -> Begun:
+        """Queue a workflow as one batch, and record its later steps. All of it is done, or nothing.
+
+        When the idempotency `key` came before with the same workflow, that one is told.
+        """
+        cursor, facts = await self._parts.feed.end(), {"batch": batch}
+        planned = self._plan(canvas, batch)
         entries = self._ready(planned, facts, record=True)
         entries += self._later(planned.result, {entry.task_id for entry in entries}, facts)
-        await self._send_together(entries, self._parts.backend.chord_commands(planned.keys))
-        return planned.result
+        if key is not None and entries:
+            entries[0] = entries[0]._replace(claim=self._claim(key, canvas, f"{batch} {cursor}"))
+        before = await self._send_together(entries, self._parts.backend.chord_commands(planned.keys))
+        if before is None:
+            return Begun(batch, cursor, planned.result)
+        batch, _, cursor = before.rpartition(" ")
+        return Begun(batch, cursor, self._plan(canvas, batch).result, replayed=True)
 
-    def _plan(self, canvas: Canvas) -> Plan:
+    def _claim(self, key: str, canvas: Canvas, answer: str) -> Claim:
+        check_key(key, "")
+        return Claim(self._parts.owner, key, fingerprint_of_workflow(canvas), answer=answer)
+
+    def _plan(self, canvas: Canvas, batch: str | None = None) -> Plan:
+        """All ids that a batch is given follow from its own, so that it can be planned again."""
         sending = Sending(
-            new_id=self._parts.new_id,
+            new_id=self._parts.new_id if batch is None else partial(next, ids_from(batch)),
             now=datetime.now(UTC),
             queue=self._settings.default_queue,
             reply_to=self._parts.reply_to,
@@ -64,8 +91,11 @@ class Launcher:
         for step in planned_steps(result, sent, queue=queue, owner=owner, facts=facts):
             yield self._parts.publisher.ready_planned(step)
 
-    async def _send_together(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
-        """All of them or none. As in `_send`, what a chord counts with goes first."""
+    async def _send_together(self, entries: Sequence[Entry], chords: Sequence[Command]) -> str | None:
+        """All of them or none. As in `_send`, what a chord counts with goes first.
+
+        What was noted when their key was claimed, if it was before.
+        """
         if chords and self._settings.redis_url != self._settings.result_backend_url:
             await self._parts.backend.store(chords)
             chords = ()
@@ -73,6 +103,8 @@ class Launcher:
         for outcome in outcomes:
             if isinstance(outcome, PetioleError) and not isinstance(outcome, HeldBack):
                 raise outcome
+        first = next(iter(outcomes), None)
+        return first.task_id if isinstance(first, Replayed) else None
 
     async def _send(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
         """A chord's counter must be there before the first of its tasks can end, or its body never runs."""

@@ -1,5 +1,6 @@
 """Submitting workflows: chains, groups and chords of tasks, nested at will."""
 
+from dataclasses import replace
 from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
@@ -7,17 +8,22 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.answers import ASK_AGAIN, PLACE, WHERE, applied
+from app.accepted import as_accepted
+from app.answers import ASK_AGAIN, PARAMETERS, PLACE, WHERE, applied
+from app.auth import caller_of
 from app.body import StrictJsonRoute
 from app.deps import Edge, TheEdge
 from app.errors import documented
-from app.preferences import PREFER, preferred_wait
+from app.idempotency import idempotency_key, replayed_header
+from app.preferences import preferred_wait
 from app.schemas import TaskLinks, TaskResource, now_ms, task_path
 from app.trace_context import trace_headers
 from app.waiting import end_within
 from app.workflows import Workflow, read_workflow
 from bridge import TaskRecord
+from bridge.api_keys import Scope
 from bridge.errors import PetioleError
+from bridge.launcher import Begun
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
@@ -77,7 +83,7 @@ class WorkflowAccepted(BaseModel):
     },
     tags=["submit"],
     summary="Submit a workflow",
-    openapi_extra={"parameters": [PREFER]},
+    openapi_extra={"parameters": PARAMETERS},
 )
 async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Response:
     """Queue a chain, group or chord, nested at will: all of it, or nothing.
@@ -85,28 +91,29 @@ async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Re
     Every task is known from now on, also one whose turn comes later: until then it is `submitted`. When
     a task fails, those after it in its chain, and the body of its chord, are `failed` with its error, as Celery has it;
     whatever else will never run is `cancelled` within seconds, with the error `NeverStarted`.
-    Tasks of `link` and `link_error` get their ids when they are sent, so they stand in no list before.
+    Tasks of `link` and `link_error` get their ids when they are sent, so they stand in no list before, and none of them
+    is given a `task_id` or `tags`.
+
+    With an `Idempotency-Key` the same workflow again answers the first one, and queues nothing.
 
     `Prefer: wait=N` waits for the task that has the result of the whole; a group has none, and is answered at once.
     """
-    canvas, workflow_id = read_workflow(body.root, trace_headers(request.headers)), str(uuid4())
-    cursor = await edge.client.feed.end()
-    result = await edge.client.start_batch(canvas, workflow_id)
-    record, waited = await _waited(result, request, edge)
+    key, canvas = idempotency_key(request), read_workflow(body.root, trace_headers(request.headers))
+    begun = await edge.client.start_batch(canvas, str(uuid4()), key=key)
+    record, waited = await _waited(begun, request, edge)
+    batch = quote(begun.batch)
     accepted = WorkflowAccepted(
-        workflow_id=workflow_id,
+        workflow_id=begun.batch,
         task_id=record.task_id if record else None,
         task=TaskResource.of(record, now_ms()) if record else None,
-        parts=WorkflowPart.of(result),
-        links=WorkflowLinks(
-            tasks=f"/v1/tasks?batch={quote(workflow_id)}",
-            events=f"/v1/events?batch={quote(workflow_id)}&after={cursor}",
-        ),
+        parts=WorkflowPart.of(begun.result),
+        links=WorkflowLinks(tasks=f"/v1/tasks?batch={batch}", events=f"/v1/events?batch={batch}&after={begun.cursor}"),
     )
     headers = {
         "Location": task_path(record.task_id) if record else accepted.links.tasks,
         "Link": f'<{accepted.links.events}>; rel="monitor"',
         **waited,
+        **replayed_header(replayed=begun.replayed),
     }
     status = 200 if record and record.final else 202
     headers |= ASK_AGAIN if status == 202 else {}
@@ -115,19 +122,11 @@ async def submit_workflow(request: Request, body: Workflow, edge: TheEdge) -> Re
     return Response(compact(content).encode(errors="replace"), status, headers, "application/json")
 
 
-async def _waited(result: ResultNode, request: Request, edge: Edge) -> tuple[TaskRecord | None, dict[str, str]]:
+async def _waited(begun: Begun, request: Request, edge: Edge) -> tuple[TaskRecord | None, dict[str, str]]:
     """The task of the whole, after the wait that is preferred, and the header that says so."""
-    if result.children is not None:
+    if begun.result.children is not None:
         return None, {}
-    record = TaskRecord(
-        task_id=result.id,
-        status=Status.SUBMITTED,
-        celery_state="PENDING",
-        attempt=1,
-        seq=1,
-        task=result.task,
-        submitted_at=now_ms(),
-    )
+    record = await _record_of(begun, request, edge)
     seconds = preferred_wait(", ".join(request.headers.getlist("prefer")))
     if seconds is None:
         return record, {}
@@ -135,3 +134,35 @@ async def _waited(result: ResultNode, request: Request, edge: Edge) -> tuple[Tas
         return await end_within(seconds, record, edge), applied(seconds, edge)
     except PetioleError:  # it has begun, whatever fails from here on
         return record, {}
+
+
+async def _record_of(begun: Begun, request: Request, edge: Edge) -> TaskRecord:
+    """The task of the whole as it was when the workflow began or, when it had before, as it is for who may read it."""
+    first = _at_first(begun, edge)
+    if not begun.replayed:
+        return first
+    try:
+        record = await edge.client.record(first.task_id)
+    except PetioleError:  # no time is invented
+        return replace(first, submitted_at=None)
+    if Scope.READ in caller_of(request.scope).scopes:
+        return record
+    return as_accepted(record, edge.settings, now_ms())
+
+
+def _at_first(begun: Begun, edge: Edge) -> TaskRecord:
+    signature = begun.result.signature
+    options = signature.options if signature else {}
+    record = TaskRecord(
+        task_id=begun.result.id,
+        status=Status.SUBMITTED,
+        celery_state="PENDING",
+        attempt=1,
+        seq=1,
+        task=begun.result.task,
+        queue=options.get("queue", edge.settings.default_queue),
+        priority=options.get("priority", 0),
+        tags=signature.tags if signature else (),
+        batch_id=begun.batch,
+    )
+    return as_accepted(record, edge.settings, now_ms())

@@ -3,14 +3,15 @@
 -- KEYS  live, open, scheduled, queues, index, owners, then for each queue its lists, the one served first in front
 -- ARGV  prefix, now (ms), open ttl (s), live limit, deepest queue, how many lists a queue has, channel and message of
 --       task-sent ('' for none), 1 for all or none, life of a claim (s), count of claims; then for each claim:
---         which of the tasks it is of (1..), its key, a fingerprint of what is asked for; then for each task:
+--         which of the tasks it is of (1..), its key, a fingerprint of what is asked for, what those are told who claim
+--         it after ('' for the id of the task; a text stands for all of the call, and is of the first); for each task:
 --         id, nonce ('' for a task that is only queued, not recorded), queue (1..), list (1..), held until (ms, 0 for
 --         not held, -1 for one that a worker will send: it is recorded alone), message, first update, second update (''
 --         for none), the task's name, the queue's, time (ms), count of further fields of the record and their values,
 --         and these: first of all its owner, if it has one
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
---         held back for others, -6 its queue is paused; or the id of the task that made the same claim before it.
+--         held back for others, -6 its queue is paused; or what those are told who make a claim after another.
 --         The message of task-sent is published when all are 1.
 --
 -- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
@@ -28,11 +29,11 @@ local call = redis.call
 local depths, known, claims, paused = {}, {}, {}, {}
 -- Written together at the end: half as much work as one by one.
 local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
-local first_task = 12 + 3 * claim_count
+local first_task = 12 + 4 * claim_count
 
 deepest = tonumber(deepest)
-for at = 12, first_task - 1, 3 do
-  claims[tonumber(ARGV[at])] = { key = ARGV[at + 1], fingerprint = ARGV[at + 2] }
+for at = 12, first_task - 1, 4 do
+  claims[tonumber(ARGV[at])] = { key = ARGV[at + 1], fingerprint = ARGV[at + 2], answer = ARGV[at + 3] }
 end
 
 local function list_of(queue, number)
@@ -155,7 +156,10 @@ local function accept(which, at, last)
   if outcome then return outcome end
   if nonce ~= '' then record_of(id, nonce, queue, number, due, message, at, last) end
   local claim = claims[which]
-  if claim then call('SET', claim.key, claim.fingerprint .. ' ' .. nonce .. ' ' .. id, 'EX', claim_ttl) end
+  if claim then
+    local answer = claim.answer ~= '' and claim.answer or id
+    call('SET', claim.key, claim.fingerprint .. ' ' .. nonce .. ' ' .. answer, 'EX', claim_ttl)
+  end
   if due == '0' then
     local messages = gathered(pushed, list_of(queue, number))
     messages[#messages + 1] = message
@@ -215,9 +219,13 @@ local function for_each_task(run)
   return outcomes
 end
 
--- What is told instead of these outcomes, if some of them are refusals; nil if none is.
+-- What is told instead of these outcomes, if some of them are refusals, or all were claimed before; nil if not.
 local function held_back(outcomes)
   local told, some = {}, false
+  if claims[1] and claims[1].answer ~= '' and type(outcomes[1]) == 'string' then
+    for which = 1, #outcomes do told[which] = outcomes[1] end
+    return told
+  end
   for which, outcome in ipairs(outcomes) do
     some = some or (type(outcome) == 'number' and outcome < ACCEPTED)
     told[which] = outcome == ACCEPTED and HELD_BACK or outcome

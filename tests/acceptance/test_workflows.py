@@ -1,6 +1,8 @@
 """Workflows over HTTP, on a stock worker."""
 
+import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -9,6 +11,9 @@ from tests.acceptance.installation import Installation
 from tests.acceptance.pace import Pace
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+TRACES = [{}, {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}]
 
 
 def task(name: str, *args: object, **more: object) -> dict[str, Any]:
@@ -65,6 +70,28 @@ async def test_a_workflow_is_found_by_the_tags_of_its_tasks_and_by_their_queue(a
 
 def _in_order(told: dict[str, Any]) -> list[str]:
     return [step["task_id"] for step in told["parts"]["steps"]]
+
+
+async def test_a_workflow_that_is_sent_again_with_its_key_runs_once(api: Api, shared: Installation) -> None:
+    workflow = {"chain": [task("add", 1, 2), {"group": [task("add", 1), task("add", 2)]}, task("echo")]}
+    key = {"Idempotency-Key": f"workflow-{uuid4()}"}
+    first, *others = await asyncio.gather(
+        *(api.http.post("/v1/workflows", json=workflow, headers={**key, **trace}) for trace in TRACES * 25)
+    )
+    told = first.json()
+    replayed = [answer.headers.get("idempotency-replayed") for answer in (first, *others)]
+    assert (replayed.count("true"), replayed.count(None)) == (49, 1)
+    assert_complete(await api.follow(told["task_id"]))
+    again = await api.http.post("/v1/workflows", json=workflow, headers={**key, "Prefer": "wait=5"})
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    for answer in (*others, again):
+        same = {"workflow_id", "task_id", "parts", "links"}
+        assert {name: answer.json()[name] for name in same} == {name: told[name] for name in same}
+    assert again.json()["task"]["result"] == [4, 5]
+    listed = (await api.http.get(told["links"]["tasks"])).json()["tasks"]
+    assert len(listed) == 4
+    other = await api.http.post("/v1/workflows", json=task("echo", 1), headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "idempotency-key-reused")
 
 
 async def test_steps_nest_and_links_run(api: Api) -> None:

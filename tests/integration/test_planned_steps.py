@@ -40,7 +40,7 @@ async def ids(client: TaskClient, batch: str = "w1") -> dict[str | None, str]:
 
 async def test_every_step_is_known_and_of_the_batch_before_its_turn_comes(client: TaskClient, redis: Redis) -> None:
     cursor = await client.feed.end()
-    result = await client.start_batch(chain(A, group(B, C), D), "w1")
+    result = (await client.start_batch(chain(A, group(B, C), D), "w1")).result
     assert await statuses(client) == dict.fromkeys("abcd", "submitted")
     assert await redis.execute("LLEN", "celery") == 1
     assert (await client.record(result.id)).batch_id == "w1"
@@ -50,7 +50,7 @@ async def test_every_step_is_known_and_of_the_batch_before_its_turn_comes(client
 
 
 async def test_later_steps_are_of_the_owner(client: TaskClient) -> None:
-    result = await client.as_owner("ann").start_batch(chain(A, B), "w1")
+    result = (await client.as_owner("ann").start_batch(chain(A, B), "w1")).result
     assert (await client.as_owner("ann").record(result.id)).task == "b"
     assert await statuses(client.as_owner("ann")) == {"a": "submitted", "b": "submitted"}
     assert await statuses(client.as_owner("bob")) == {}

@@ -141,7 +141,7 @@ async def test_each_owner_has_keys_of_their_own_for_replays(client: TaskClient) 
 
 
 async def test_a_replay_of_a_step_goes_on_with_the_steps_after_it(client: TaskClient, redis: Redis) -> None:
-    result = await client.start_batch(chain(signature("a"), signature("b")), "w1")
+    result = (await client.start_batch(chain(signature("a"), signature("b")), "w1")).result
     assert result.parent
     await client.replays.replay(result.parent.id)
     embedded = json.loads(b64decode((await newest(redis))["body"]))[2]

@@ -18,6 +18,7 @@ from bridge.errors import HeldBack, PetioleError, TaskNotFound
 from bridge.feed import BEGINNING, Feed
 from bridge.follower import Follower
 from bridge.hub import DEFAULT_BUFFER
+from bridge.launcher import Begun
 from bridge.options import Options
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
@@ -85,7 +86,7 @@ class ToldClient(TaskClient):
         self.batches: list[tuple[str | None, list[Call]]] = []
         self.keys: list[str | None] = []
         self.claims = self.told_claims = ToldClaims()
-        self.workflows: list[tuple[Canvas, str]] = []
+        self.workflows: list[tuple[Canvas, str, str | None]] = []
         self.replays = self.told_replays = ToldReplays(self.told)
         self.queues = self.told_queues = ToldQueues(self.told)
         self.tasks = self.told_tasks = ToldTasks(self.told)
@@ -140,11 +141,12 @@ class ToldClient(TaskClient):
     def _handle(self, task_id: str) -> TaskHandle:
         return TaskHandle(self, task_id, replayed=bool(self.told.get("replayed")))
 
-    async def start_batch(self, canvas: Canvas, batch: str) -> ResultNode:
-        """Keep it; the result is what it was told, or one task."""
+    async def start_batch(self, canvas: Canvas, batch: str, *, key: str | None = None) -> Begun:
+        """Keep it; the result is what it was told, or one task. One that is replayed is of the batch w1."""
         self._answer("workflow")
-        self.workflows.append((canvas, batch))
-        return self.told.get("workflow") or ResultNode(id=TASK_ID, task="any")
+        self.workflows.append((canvas, batch, key))
+        result = self.told.get("workflow") or ResultNode(id=TASK_ID, task="any")
+        return Begun("w1", "7-0", result, True) if self.told.get("replayed") else Begun(batch, BEGINNING, result)
 
     async def backlog(self) -> Backlog:
         """The backlog it was told."""

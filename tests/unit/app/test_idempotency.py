@@ -80,7 +80,10 @@ async def test_what_has_become_of_a_task_is_told_to_who_may_read(
     assert (answer.json()["result"] is None) is (status == "submitted")
 
 
-@pytest.mark.parametrize(("path", "body"), [*SUBMITS, ("/v1/batches", {"items": [{"task": "a"}]})])
+MORE = [("/v1/batches", {"items": [{"task": "a"}]}), ("/v1/workflows", {"chain": [{"task": "a"}]})]
+
+
+@pytest.mark.parametrize(("path", "body"), [*SUBMITS, *MORE])
 @pytest.mark.parametrize("key", [b"", b"two words", b"\xc3\xa9", b"x" * 256])
 async def test_a_key_that_is_none_is_named_by_its_header(app: FastAPI, path: str, body: Any, key: bytes) -> None:
     client = told()
@@ -89,7 +92,7 @@ async def test_a_key_that_is_none_is_named_by_its_header(app: FastAPI, path: str
     assert (answer.status_code, answer.json()["type"]) == (422, "payload-invalid")
     (error,) = answer.json()["errors"]
     assert (error["in"], error["pointer"]) == ("header", "/Idempotency-Key")
-    assert (client.submitted, client.batches) == ([], [])
+    assert (client.submitted, client.batches, client.workflows) == ([], [], [])
 
 
 async def test_without_a_key_nothing_is_said_of_one(app: FastAPI) -> None:

@@ -78,5 +78,5 @@ def task_headers(client: ToldClient) -> list[Any]:
     """Of each task that was submitted, in whatever way."""
     one = [options for *_, options in client.submitted]
     many = [call.options for _, calls in client.batches for call in calls]
-    canvases = [canvas.options for canvas, _ in client.workflows]
+    canvases = [canvas.options for canvas, *_ in client.workflows]
     return [options.get("headers") for options in [*one, *many, *canvases]]

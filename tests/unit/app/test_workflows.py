@@ -11,7 +11,7 @@ from app.workflows import EXAMPLE, MAX_DEPTH, read_workflow
 from bridge import chain, chord, group, signature
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.results import ResultNode
-from tests.unit.app.edge import ToldClient, asked
+from tests.unit.app.edge import ToldClient, asked, record
 
 ADD, MUL = {"task": "add", "args": [1, 2]}, {"task": "mul", "kwargs": {"y": 3}}
 
@@ -80,7 +80,11 @@ MISTAKES = [
     ({"task": "a", "options": {"queues": "x"}}, "/options/queues", "Extra inputs"),
     ({"task": "a", "options": {"tags": ["x", "a\n"]}}, "/options/tags/1", "printable"),
     ({"chain": [ADD, {"task": "a", "options": {"tags": ["x"] * 33}}]}, "/chain/1/options/tags", "at most 32"),
-    ({"group": [ADD, {"task": "a", "options": {"stamps": {"queue": "x"}}}]}, "/group/1/options/stamps/queue", "another"),
+    (
+        {"group": [ADD, {"task": "a", "options": {"stamps": {"queue": "x"}}}]},
+        "/group/1/options/stamps/queue",
+        "another",
+    ),
     ({"task": "a", "options": {"stamps": {"self": "x"}}}, "/options/stamps/self", "choose another"),
     ({"task": "a", "options": {"stamps": {"tenant": {}}}}, "/options/stamps/tenant", "must be a text"),
     ({**ADD, "link": [{"task": "b", "options": {"task_id": "x"}}]}, "/link/0/options/task_id", "a task of a link"),
@@ -141,8 +145,27 @@ async def test_the_answer_has_every_task_and_says_which_has_the_result(app: Fast
     assert (header["group_id"], body["task_id"], body["links"]["self"]) == ("g", "c", "/v1/tasks/c")
     assert told["links"]["events"] == f"/v1/events?batch={told['workflow_id']}&after={await client.feed.end()}"
     assert answer.headers["link"] == f'<{told["links"]["events"]}>; rel="monitor"'
-    ((canvas, batch),) = client.workflows
-    assert (canvas, batch) == (read_workflow(EXAMPLE), told["workflow_id"])
+    assert client.workflows == [(read_workflow(EXAMPLE), told["workflow_id"], None)]
+    assert "idempotency-replayed" not in answer.headers
+
+
+async def test_a_workflow_that_came_before_answers_the_first(app: FastAPI) -> None:
+    client = ToldClient(workflow=TREE, replayed=True, record=record(task_id="c", batch_id="w1"))
+    key = {"Idempotency-Key": "order-17"}
+    answer = await asked(app, client, "POST", "/v1/workflows", json=EXAMPLE, headers=key)
+    told = answer.json()
+    assert (answer.status_code, answer.headers["idempotency-replayed"]) == (202, "true")
+    assert [key for *_, key in client.workflows] == ["order-17"]
+    assert (told["workflow_id"], told["task"]["status"], told["task_id"]) == ("w1", "running", "c")
+    assert told["links"] == {"tasks": "/v1/tasks?batch=w1", "events": "/v1/events?batch=w1&after=7-0"}
+
+
+async def test_the_task_of_the_whole_is_told_with_its_queue_its_priority_and_its_tags(app: FastAPI) -> None:
+    last = signature("mul", tags=("x",), queue="mail", priority=5)
+    client = ToldClient(workflow=ResultNode(id="c", task="mul", signature=last))
+    answer = (await asked(app, client, "POST", "/v1/workflows", json=EXAMPLE)).json()
+    expected = {"queue": "mail", "priority": 5, "tags": ["x"], "batch_id": answer["workflow_id"]}
+    assert {name: answer["task"][name] for name in expected} == expected
 
 
 async def test_of_a_group_no_task_has_the_result(app: FastAPI) -> None:
