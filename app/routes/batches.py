@@ -119,7 +119,7 @@ async def submit_batch(request: Request, edge: TheEdge, tags: Tags, atomic: Atom
     in lines is queued up to the first that differs from those before, or is one more. A batch of which nothing was
     queued does not use its key.
 
-    `links.events` follows all tasks of the batch from the first update on.
+    `links.events` follows all tasks of the batch from the first update on. It stays open when all have ended.
     """
     key = idempotency_key(request)
     reader = ItemReader(

@@ -201,6 +201,22 @@ def test_headers_of_many_answers_are_described_once(document: dict[str, Any], op
             assert "Retry-After" in answer["headers"] or status not in ("429", "503"), (operation, status)
 
 
+def test_who_takes_an_idempotency_key_says_what_is_answered_when_it_came_before(operations: list[Operation]) -> None:
+    keyed = [
+        one for one in operations if "Idempotency-Key" in {each["name"] for each in one.says.get("parameters", ())}
+    ]
+    assert {operation.path for operation in keyed} >= {
+        "/tasks/submit",
+        "/v1/tasks",
+        "/v1/batches",
+        "/v1/tasks/{task_id}/replay",
+        "/v1/tasks/replay",
+    }
+    for operation in keyed:
+        assert "Idempotency-Replayed" in operation.says["responses"]["202"]["headers"], operation
+        assert "422" in operation.problems, operation
+
+
 async def test_the_document_is_served_as_it_is_checked_here(app: FastAPI, document: dict[str, Any]) -> None:
     answer = await asked(app, ToldClient(), "GET", "/openapi.json")
     assert answer.json() == document
