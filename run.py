@@ -31,7 +31,9 @@ CHECKS = {
     "lint": ["ruff", "check"],
     "types": ["mypy"],
     "imports": ["lint-imports"],
-    "unit tests": ["pytest", "-q", "tests/unit"],
+    "unit tests": ["pytest", "-q", "tests/unit", "--ignore=tests/unit/bridge"],
+    "unit tests of the bridge": ["coverage", "run", "-m", "pytest", "-q", "tests/unit/bridge"],
+    "every branch of the protocol": ["coverage", "report", "--skip-covered"],
 }
 
 

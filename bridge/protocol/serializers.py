@@ -17,16 +17,16 @@ from bridge.protocol.typed import to_typed
 PICKLE = ("pickle", "application/x-python-serialize")
 
 
-def _json_writer() -> Callable[[Any], str]:
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:  # another Python than CPython
+def json_writer(make: Any) -> Callable[[Any], str]:
+    """A writer of the JSON that Kombu writes. `make` is CPython's encoder in C, and None with another Python."""
+    if make is None:
         return json.JSONEncoder(default=to_typed).encode
     # What `JSONEncoder.encode` makes anew for each value, which takes as long as writing a short one.
     pieces = make(None, to_typed, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
     return lambda value: "".join(pieces(value, 0))
 
 
-json_text = _json_writer()
+json_text = json_writer(getattr(json.encoder, "c_make_encoder", None))
 """The JSON that Kombu writes: separators, escapes and typed values as there."""
 
 

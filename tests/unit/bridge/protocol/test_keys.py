@@ -67,9 +67,16 @@ def test_all_keys_of_petiole_carry_its_prefix() -> None:
     own = {keys.record("a1"), keys.history("a1"), keys.live, keys.open, keys.scheduled, keys.queues}
     own |= {keys.workers, keys.watchers}
     own |= {keys.api_keys, keys.api_keys_used, keys.stream_token_secret, keys.rate_limit("a1")}
+    own |= {keys.index, keys.index_of("ann"), keys.owners, keys.idempotency("ann", "k"), keys.planned, keys.survey}
+    own |= {keys.paused, keys.paused_workers("q"), keys.catalog, keys.announcement("w1"), keys.registered}
 
-    assert len(own) == 12
+    assert len(own) == 23
     assert all(key.startswith("p:") for key in own)
+
+
+def test_who_owns_everything_has_the_index_of_all_tasks() -> None:
+    keys = Keys("p:")
+    assert keys.index_of("") == keys.index
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bridge.protocol.news import UNKNOWN_ATTEMPT, News, first_update, update_rest
+from bridge.protocol.news import UNKNOWN_ATTEMPT, News, first_update, submitted_update, update_rest
 from bridge.protocol.state import ENDS, Status
 
 AT_MS = 1_795_488_861_007
@@ -27,6 +27,10 @@ def test_half_of_a_surrogate_pair_does_not_get_into_an_update() -> None:
 def test_the_first_update_is_of_the_first_attempt() -> None:
     assert json.loads(first_update(Status.SUBMITTED, AT_MS)) == {"status": "submitted", "attempt": 1, "time": TIME}
     assert json.loads(first_update(Status.SCHEDULED, AT_MS, {"eta": "then"}))["eta"] == "then"
+
+
+def test_a_submit_is_the_first_update_of_most_tasks() -> None:
+    assert submitted_update(AT_MS) == first_update(Status.SUBMITTED, AT_MS)
 
 
 @pytest.mark.parametrize("status", Status)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
-from bridge.protocol.serializers import JSON, Serializer, Serializers, dumps_checked
+from bridge.protocol.serializers import JSON, Serializer, Serializers, dumps_checked, json_text, json_writer
 from bridge.protocol.typed import from_typed
 
 yaml = pytest.importorskip("yaml")
@@ -132,6 +132,11 @@ def test_a_stored_mapping_whose_package_is_missing_says_so(known: Serializers, d
 def test_what_no_serializer_reads_is_unreadable(known: Serializers, data: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="no serializer here"):
         known.loads_any(data)
+
+
+def test_json_is_written_alike_by_every_python() -> None:
+    value = {"é": [1, 2.5, None, True, "\ud83d", LATER], "nested": [{}, [], [[{"a": b"b"}]]]}
+    assert json_writer(None)(value) == json_text(value)
 
 
 def test_json_is_told_by_its_first_byte(known: Serializers) -> None:

@@ -35,6 +35,14 @@ def test_a_result_is_written_and_read_as_celery_does(node: ResultNode) -> None:
     assert ResultNode.of_tuple(node.as_tuple()) == node
 
 
+@pytest.mark.parametrize(
+    ("node", "ends"),
+    [(CHAIN, ["c"]), (CHORD, ["body"]), (ENDS_IN_A_GROUP, ["b", "c"]), (group(group(CHORD), task("d")), ["body", "d"])],
+)
+def test_a_result_ends_with_the_tasks_that_its_members_end_with(node: ResultNode, ends: list[str]) -> None:
+    assert list(node.ends()) == ends
+
+
 def test_a_chord_is_written_with_its_header_before_it() -> None:
     assert CHORD.as_tuple() == [["body", [["g", None], [[["a", None], None], [["b", None], None]]]], None]
 
