@@ -47,6 +47,7 @@ class Serializer:
 
 def _yaml() -> Serializer:
     package: Any = import_module("yaml")
+    # Not its loader in C, which ends the process on what is nested a million deep.
     return Serializer(name="yaml", content_type="application/x-yaml", dumps=package.safe_dump, loads=package.safe_load)
 
 
@@ -161,7 +162,10 @@ class Serializers:
 
     def _likely(self, data: bytes) -> tuple[str, ...]:
         is_packed = b"\x80" < data[:1] < b"\x90" or data[:1] in (b"\xde", b"\xdf")
-        return ("msgpack",) if is_packed else (*self._registered, "yaml")
+        if is_packed:
+            return ("msgpack",)
+        # PyYAML takes seconds to find that a list nested deep is no mapping.
+        return tuple(self._registered) if data[:1] == b"[" else (*self._registered, "yaml")
 
     def _tried(self, name: str, data: bytes) -> Any:
         try:
