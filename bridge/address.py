@@ -56,6 +56,7 @@ class RedisAddress:
     master_name: str = ""
     sentinel_username: str | None = None
     sentinel_password: str | None = field(default=None, repr=False)
+    sentinel_tls: bool = False
     database: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)

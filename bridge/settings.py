@@ -52,6 +52,9 @@ class BridgeSettings(BaseSettings):
     )
     sentinel_username: str = Field("", description="User at the sentinels themselves, when they ask for one.")
     sentinel_password: str = Field("", description="Password at the sentinels themselves, when they ask for one.")
+    sentinel_tls: bool = Field(
+        False, description="Reach the sentinels themselves by TLS, with the certificates that the address names."
+    )
     broker_global_keyprefix: str = Field(
         "",
         max_length=64,
@@ -152,6 +155,7 @@ class BridgeSettings(BaseSettings):
             master_name=master_name,
             sentinel_username=self.sentinel_username or None,
             sentinel_password=self.sentinel_password or None,
+            sentinel_tls=self.sentinel_tls,
         )
 
     @classmethod

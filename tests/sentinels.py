@@ -13,8 +13,8 @@ MASTER = "mymaster"
 PASSWORD = "hush"  # noqa: S105  # of sentinels that live as long as a test
 
 
-def sentinel(port: int, master_port: int, directory: Path) -> Child:
-    """A sentinel that takes a master for dead after half a second, and asks for a password."""
+def sentinel(port: int, master_port: int, directory: Path, dead_after_ms: int = 500) -> Child:
+    """A sentinel that takes a silent master for dead after half a second, and asks for a password."""
     directory.mkdir()
     file = directory / "sentinel.conf"
     lines = [
@@ -22,7 +22,7 @@ def sentinel(port: int, master_port: int, directory: Path) -> Child:
         f"bind {LOOPBACK}",
         f"dir {directory}",
         f"sentinel monitor {MASTER} {LOOPBACK} {master_port} 1",
-        f"sentinel down-after-milliseconds {MASTER} 500",
+        f"sentinel down-after-milliseconds {MASTER} {dead_after_ms}",
         f"sentinel failover-timeout {MASTER} 5000",
         f"requirepass {PASSWORD}",
         "loglevel warning",

@@ -33,6 +33,7 @@ class WorkerSettings(BaseSettings):
     result_backend_master_name: str = Field("", description="The same of the result backend.")
     sentinel_username: str = Field("", description="User at the sentinels themselves.")
     sentinel_password: str = Field("", description="Password at the sentinels themselves.")
+    sentinel_tls: bool = Field(False, description="Reach the sentinels themselves by TLS.")
     broker_global_keyprefix: str = Field("", description="Prefix of all keys and channels on the broker.")
     result_backend_global_keyprefix: str = Field("", description="Prefix of all keys on the result backend.")
     broker_priority_steps: str = Field(

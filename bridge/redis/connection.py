@@ -102,6 +102,7 @@ class _MasterPool(SentinelConnectionPool):
                 "socket_timeout": None,
                 "retry": Retry(NoBackoff(), 0),  # there is the next sentinel to ask
                 "protocol": 2,
+                **(_sentinel_tls(address) if address.sentinel_tls else {}),
             },
         )
         kind = _Encrypted if address.tls else _Plain
@@ -113,6 +114,11 @@ class _MasterPool(SentinelConnectionPool):
         if inuse_connections:
             for sentinel in self._finder.sentinels:
                 await sentinel.aclose()
+
+
+def _sentinel_tls(address: RedisAddress) -> Options:
+    """As to the master; where that has no TLS, any authority that this machine trusts may vouch for the sentinels."""
+    return {"ssl": True, **_tls(address.tls or Tls())}
 
 
 def _tls(tls: Tls | None) -> Options:

@@ -18,7 +18,9 @@ from bridge.settings import BridgeSettings
 from tests.celery_says import meta
 from tests.integration.submissions import until
 from tests.sentinels import MASTER, PASSWORD, sentinel, server
+from tests.tls import OPENSSL, Authority, tls_in_front
 
+HOUR_MS = 3_600_000
 PATIENCE = 60
 """Seconds for a failover on a busy machine; it takes two."""
 
@@ -113,6 +115,35 @@ async def test_arq_waits_for_the_new_master(group: Group) -> None:
 
         assert await redis.incr("before") == 2
         await redis.aclose(close_connection_pool=True)
+
+
+@pytest.mark.skipif(not OPENSSL, reason="certificates are made by the openssl program")
+async def test_sentinels_behind_tls_are_reached_where_that_is_said(
+    own_server: Child, own_port: int, tmp_path: Path
+) -> None:
+    authority, port = Authority(tmp_path / "authority"), free_port()
+    certificate = authority.issue("server", f"IP:{LOOPBACK}")
+    async with (
+        tls_in_front(own_port, certificate) as master_port,
+        sentinel(port, master_port, tmp_path / "sentinel", dead_after_ms=HOUR_MS),  # it speaks no TLS itself
+        tls_in_front(port, certificate) as outside,
+    ):
+        settings = BridgeSettings.load(
+            redis_url=f"sentinel://{LOOPBACK}:{outside}/0?ssl_ca_certs={authority.file}",
+            broker_master_name=MASTER,
+            sentinel_password=PASSWORD,
+            sentinel_tls=True,
+        )
+        async with open_client(settings) as client:
+            await client.submit("proj.add", task_id="a1")
+            assert await client.handle("a1").status() == "submitted"
+        await plainly_refused(settings)
+
+
+async def plainly_refused(settings: BridgeSettings) -> None:
+    async with open_client(settings.model_copy(update={"sentinel_tls": False})) as client:
+        with pytest.raises(BrokerUnavailable):
+            await client.submit("proj.add")
 
 
 async def test_a_master_that_no_sentinel_knows_is_said_to_be_unavailable(group: Group) -> None:

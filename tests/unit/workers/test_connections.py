@@ -52,6 +52,26 @@ def test_names_and_sentinels_are_told_to_broker_and_backend() -> None:
     assert config["result_backend_transport_options"] == {"global_keyprefix": "rp", **sentinels}
 
 
+@pytest.mark.parametrize(
+    ("query", "tls"),
+    [
+        ("", {"ssl_cert_reqs": "required", "ssl_check_hostname": True}),
+        (
+            "?ssl_cert_reqs=CERT_NONE&db=2&ssl_ca_certs=ca.pem",
+            {"ssl_cert_reqs": "none", "ssl_ca_certs": "ca.pem", "ssl_check_hostname": False},
+        ),
+        ("?ssl_check_hostname=False", {"ssl_cert_reqs": "required", "ssl_check_hostname": False}),
+    ],
+)
+def test_sentinels_behind_tls_are_reached_with_the_certificates_of_the_address(
+    query: str, tls: dict[str, object]
+) -> None:
+    url = f"sentinel://a:1/0{query};sentinel://b:2"
+    config = configuration(WorkerSettings(redis_url=url, broker_master_name="one", sentinel_tls=True))
+    for place in ("broker", "result_backend"):
+        assert config[f"{place}_transport_options"]["sentinel_kwargs"] == {"ssl": True, **tls}
+
+
 def test_the_result_backend_can_have_another_master() -> None:
     config = configuration(WorkerSettings(broker_master_name="one", result_backend_master_name="two"))
     assert config["result_backend_transport_options"] == {"master_name": "two"}
