@@ -1,7 +1,7 @@
 """The client: submit tasks of a Celery installation and know what becomes of them, in asyncio and without Celery."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
@@ -17,7 +17,7 @@ from bridge.parts import Parts
 from bridge.producer import Producer
 from bridge.protocol import commands
 from bridge.protocol.canvas import Canvas
-from bridge.protocol.canvas.results import ResultNode, Workflow
+from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.events import CeleryEvent
 from bridge.protocol.news import News
@@ -44,6 +44,8 @@ class TaskClient:
         """Idempotency keys of what is more than one task."""
         self.tasks = parts.tasks
         """The tasks that are recorded, by pages."""
+        self.results = parts.results
+        """Results, as they are stored."""
         self.queues = parts.queue_control
         """Pausing, resuming and purging queues."""
         self._parts = parts
@@ -162,13 +164,8 @@ class TaskClient:
             BrokerUnavailable: the time is over, and the result backend does not answer.
         """
         await self._check_owner(task_id)
-        return outcome(await self.in_time(self._parts.results.wait(task_id), timeout, ResultNode(id=task_id)))
-
-    async def in_time(self, value: Awaitable[Any], timeout: float | None, result: ResultNode) -> Any:
-        """`value`, which comes of all that leads to `result`. Raises as `result` does when the time is over."""
-        kind = "task" if result.children is None and result.parent is None else "workflow of"
-        task_ids = Workflow(result).task_ids
-        return await self._parts.results.in_time(value, timeout, of=f"The {kind} {result.id!r}", task_ids=task_ids)
+        meta = self.results.wait(task_id)
+        return outcome(await self.results.in_time(meta, timeout, of=f"The task {task_id!r}", task_ids=[task_id]))
 
     async def forget(self, task_id: str) -> None:
         """Delete a task's result, as Celery's `forget` does; what Petiole recorded stays for its time."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
 from bridge.awaiting import all_of, unless_failed
+from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
 from bridge.status import StatusUpdate
@@ -116,7 +116,7 @@ class ChainHandle(TaskHandle):
             TimeoutError, BrokerUnavailable, UnreadableBytes: it has not ended in time; see `TaskClient.result`.
         """
         value = unless_failed(super().result(), _earlier(self.steps[:-1]))
-        return await self._client.in_time(value, timeout, self._node)
+        return await _in_time(self._client, self._node, value, timeout)
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all steps on one stream; see `TaskClient.follow_workflow`."""
@@ -174,7 +174,7 @@ class GroupHandle:
         """
         before = [_alone(self._client, node) for node in self._node.ancestors()]
         value = unless_failed(all_of(child.result() for child in self.children), _earlier(before))
-        return list(await self._client.in_time(value, timeout, self._node))
+        return list(await _in_time(self._client, self._node, value, timeout))
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all members, and of what ran before them, on one stream; see `TaskClient.follow_workflow`."""
@@ -225,6 +225,11 @@ def _alone(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle:
 
 def _earlier(steps: Iterable[TaskHandle | GroupHandle]) -> list[Awaitable[Any]]:
     return [_told(step) if isinstance(step, GroupHandle) else step.result() for step in steps]
+
+
+async def _in_time(client: "TaskClient", node: ResultNode, value: Awaitable[Any], timeout: float | None) -> Any:
+    task_ids = Workflow(node).task_ids
+    return await client.results.in_time(value, timeout, of=f"The workflow of {node.id!r}", task_ids=task_ids)
 
 
 async def _told(header: GroupHandle) -> None:
