@@ -126,7 +126,7 @@ class Acceptance:
             InvalidMessage: the message is too large, or cannot be written, or its queue is a key of Petiole's.
         """
         message, route, identity = submission.message, submission.route, self._identity
-        self._check_queue(route.queue)
+        self.check_queue(route.queue)
         now = identity.clock()
         now_ms = int(now * 1000)
         encoded = submission.encoded or encode(message)
@@ -152,12 +152,13 @@ class Acceptance:
             InvalidMessage: its queue is a key of Petiole's.
         """
         queue, now_ms = planned.route.queue, int(self._identity.clock() * 1000)
-        self._check_queue(queue)
+        self.check_queue(queue)
         more = _more(planned)
         args = (BY_A_WORKER, b"", submitted_update(now_ms), b"", planned.task, queue, now_ms, len(more), *more)
         return Entry(planned.task_id, self._identity.new_id()[:8], planned.route, _NOT_SENT, args)
 
-    def _check_queue(self, queue: str) -> None:
+    def check_queue(self, queue: str) -> None:
+        """Raises `InvalidMessage` for a key of Petiole's, and for what workers would not read as one queue."""
         if self.names.key(queue).startswith(self._settings.prefix):
             own = self.names.name(self._settings.prefix)
             raise InvalidMessage("/options/queue", f"must not start with {own!r}, as Petiole's own keys do")

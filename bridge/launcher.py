@@ -13,6 +13,7 @@ from bridge.ids import ids_from
 from bridge.parts import Parts
 from bridge.planned_steps import planned_steps
 from bridge.protocol.canvas import Canvas, Plan, Sending, plan
+from bridge.protocol.canvas.check import queues
 from bridge.protocol.canvas.results import ResultNode
 from bridge.redis import Command
 from bridge.settings import BridgeSettings
@@ -74,7 +75,10 @@ class Launcher:
             reply_to=self._parts.reply_to,
             origin=self._parts.sender.hostname,
         )
-        return plan(canvas, sending)
+        planned = plan(canvas, sending)
+        for queue in set(queues(canvas)):
+            self._parts.publisher.check_queue(queue)
+        return planned
 
     def _ready(self, planned: Plan, facts: Facts, *, record: bool) -> list[Entry]:
         """All are made ready before any is sent: one that cannot be would leave a chord that waits for it."""

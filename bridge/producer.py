@@ -12,9 +12,9 @@ from bridge.errors import IdempotencyKeyReused
 from bridge.idempotency import Claim, check_key, fingerprint
 from bridge.options import DEFAULTS, Options
 from bridge.parts import Parts
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
-from bridge.protocol.message import TaskMessage
 
 
 class Producer:

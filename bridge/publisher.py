@@ -24,6 +24,8 @@ class Publisher:
         self.names = self._acceptance.names
         self.ready = self._acceptance.ready
         """Make a submission ready for `accept`; see `Acceptance.ready`."""
+        self.check_queue = self._acceptance.check_queue
+        """Check that tasks may be sent to a queue; see `Acceptance.check_queue`."""
         self.ready_planned = self._acceptance.ready_planned
         """Make what a worker will send ready for `accept`; see `Acceptance.ready_planned`."""
 

@@ -165,10 +165,26 @@ async def test_two_steps_of_one_id_are_refused(client: TaskClient) -> None:
     assert await statuses(client) == {}
 
 
-async def test_a_later_step_is_not_sent_to_a_key_of_petioles(client: TaskClient) -> None:
-    with pytest.raises(InvalidMessage, match="must not start with 'petiole:'"):
-        await client.start_batch(chain(A, B.set(queue="petiole:live")), "w1")
-    assert await statuses(client) == {}
+ASTRAY = B.set(queue="petiole:paused")
+SENT_ASTRAY: list[Canvas] = [
+    ASTRAY,
+    chain(A, ASTRAY),
+    chord([A, chain(B, ASTRAY)], C),
+    chord([A, B], ASTRAY),
+    A.link(ASTRAY),
+    chain(A, B.link_error(group(C, ASTRAY))),
+    chain(A, B).set(queue="petiole:paused"),
+]
+
+
+@pytest.mark.parametrize("canvas", SENT_ASTRAY)
+async def test_nothing_is_sent_to_a_key_of_petioles_not_even_by_a_worker(
+    client: TaskClient, redis: Redis, canvas: Canvas
+) -> None:
+    for start in (client.start_batch(canvas, "w1"), client.start(canvas)):
+        with pytest.raises(InvalidMessage, match="must not start with 'petiole:'"):
+            await start
+    assert await redis.execute("DBSIZE") == 0
 
 
 async def test_a_later_step_has_its_queue_and_its_priority_from_the_start(client: TaskClient) -> None:

@@ -84,6 +84,15 @@ def _check(canvas: object, pointer: str, depth: int) -> int:
     return 1 + parts
 
 
+def queues(canvas: Canvas) -> Iterator[str]:
+    """The queues that are named in a canvas, also by what only workers will send."""
+    if "queue" in canvas.options:
+        yield canvas.options["queue"]
+    for _, part in _parts(canvas):
+        if isinstance(part, Canvas):
+            yield from queues(part)
+
+
 def _parts(canvas: Canvas) -> Iterator[tuple[str, object]]:
     if isinstance(canvas, Chain | Group):
         yield from _each("tasks", canvas.tasks)
