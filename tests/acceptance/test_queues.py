@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bridge import connect
 from tests.acceptance.api import ACCEPTED, Api, assert_complete
 from tests.acceptance.installation import CONCURRENCY, STOCK_APP, Installation
 from tests.acceptance.pace import Pace
@@ -36,19 +37,26 @@ async def test_a_paused_queue_rests_until_it_is_resumed_also_under_a_worker_that
         assert (refused.status_code, refused.json()["type"]) == (409, "queue-paused")
 
         async with own.running(own.worker("stock", app=STOCK_APP)):
-            await until(lambda: _has_been_told(own, 2))
+            await until(lambda: _rests(own, 2))
             message = await _queued_by_hand(own, api)
-            assert (await queue(api, "stock"))["ready"] == 1
+            # A worker that waits for a message when it is told to take none puts back the one that ends its waiting.
+            await until(lambda: _is_ready(api))
             assert (await api.task(message))["status"] == "submitted"
             await tell(api, "stock", "resume")
             assert_complete(await api.follow(message))
             await until(lambda: _has_consumers(api, 2))
 
 
-async def _has_been_told(own: Installation, workers: int) -> bool:
+async def _rests(own: Installation, workers: int) -> bool:
+    """Whether it is known of so many workers that they are to come back, and each says that it takes no tasks."""
+    async with connect(own.redis_url) as tasks:
+        replies = await tasks.control.active_queues(limit=workers)
     told = await own.redis.execute("SCARD", "petiole:paused:stock")
-    texts = own.log.latest().values()
-    return int(told) == workers and sum("Canceling queue stock" in text for text in texts) == workers
+    return int(told) == len(replies) == workers and not any(replies.values())
+
+
+async def _is_ready(api: Api) -> bool:
+    return bool((await queue(api, "stock"))["ready"] == 1)
 
 
 async def _has_consumers(api: Api, count: int) -> bool:
@@ -56,9 +64,13 @@ async def _has_consumers(api: Api, count: int) -> bool:
 
 
 async def _queued_by_hand(own: Installation, api: Api) -> str:
-    """A task in the queue, which takes none by the API: moved there from another one."""
+    """A task in the queue, which takes none by the API: moved there from another one.
+
+    The message says where it is, since a worker puts it back there.
+    """
     task_id = await api.submit("stock.add", 1, 1, queue="aside")
-    await own.redis.execute("RENAME", "aside", "stock")
+    message: bytes = await own.redis.execute("LPOP", "aside")
+    await own.redis.execute("LPUSH", "stock", message.replace(b'"aside"', b'"stock"'))
     return task_id
 
 
