@@ -8,7 +8,7 @@ import pytest
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas import Canvas, chain, chord, group, signature, xmap
-from bridge.protocol.canvas.check import MAX_DELAY, MAX_NESTING, MAX_PARTS, check_canvas
+from bridge.protocol.canvas.check import MAX_DELAY, MAX_NESTING, MAX_PARTS, check_canvas, queues
 from bridge.protocol.signature import Chain, Chord, Group, Signature
 
 a, b = signature("a"), signature("b")
@@ -94,3 +94,11 @@ def test_a_canvas_has_bounds() -> None:
     deep = reduce(lambda inner, _: a.link(inner), range(MAX_NESTING), a)
     check_canvas(deep)
     assert f"more than {MAX_NESTING} deep" in refusal(a.link(deep)).reason
+
+
+def test_the_queues_of_a_canvas_are_those_of_all_its_parts() -> None:
+    canvas = chain(a.set(queue="one"), chord([b.set(queue="two")], xmap(a.set(queue="three"), [1]).link(b)))
+    assert sorted(queues(canvas.set(queue="whole").link_error(a.set(queue="last")))) == [
+        *("last", "one", "three", "two", "whole")
+    ]
+    assert list(queues(group(a, NOT_A_CANVAS))) == []
