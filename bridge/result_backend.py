@@ -7,7 +7,7 @@ from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.naming import result_keys
 from bridge.protocol.canvas import BackendKey
 from bridge.protocol.result import revoked_meta
-from bridge.redis import Command, Published, Redis
+from bridge.redis import Command, Echo, Published, Redis
 from bridge.settings import BridgeSettings
 
 CHECK_SECONDS = 0.5
@@ -86,6 +86,6 @@ class ResultBackend:
         """Delete the result of a task."""
         await self._redis.execute("DEL", self.keys.result(task_id))
 
-    def published(self) -> AsyncGenerator[Published, None]:
+    def published(self, echo: Echo | None = None) -> AsyncGenerator[Published, None]:
         """Every value as it is stored, until the connection breaks."""
-        return self._redis.listen(self.keys.every_result)
+        return self._redis.listen(self.keys.every_result, echo)

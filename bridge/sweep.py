@@ -16,10 +16,6 @@ from bridge.status_store import StatusStore
 logger = logging.getLogger(__name__)
 
 
-def _unknown(_task_id: str) -> int:
-    return UNKNOWN_ATTEMPT
-
-
 class Sweep:
     """Compares tasks with the result backend. Raises `BrokerUnavailable` when that or Redis does not answer."""
 
@@ -65,8 +61,8 @@ class Sweep:
         outcomes = await self._store.advance(news) if news else []
         return sum(outcome.seq > 0 for outcome in outcomes)
 
-    def read(self, value: bytes, at_ms: int, attempt_of: Callable[[str], int] = _unknown) -> News | None:
-        """News of what a worker stored; None when there is none in it. `attempt_of` knows the attempt of a task.
+    def read(self, value: bytes, at_ms: int) -> News | None:
+        """News of what a worker stored, of an unknown attempt; None when there is none in it.
 
         Raises:
             UnreadableBytes: it is not what Celery stores.
@@ -75,7 +71,7 @@ class Sweep:
         if not is_usable(meta.task_id):
             return None
         limit = self._store.settings.result_inline_bytes
-        return news_of_meta(meta, at_ms=at_ms, attempt=attempt_of(meta.task_id), inline_limit=limit)
+        return news_of_meta(meta, at_ms=at_ms, attempt=UNKNOWN_ATTEMPT, inline_limit=limit)
 
     def _read_stored(self, value: bytes, at_ms: int) -> News | None:
         try:

@@ -14,7 +14,7 @@ from bridge.ids import Ids
 from bridge.inbox import Inbox, Letter
 from bridge.lost_tasks import Search
 from bridge.mailbox import Mailbox
-from bridge.protocol.attempts import EventSequence, Recent, ResultCounter
+from bridge.protocol.attempts import EventSequence, Recent, ResultCounter, ends_an_attempt
 from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_events
 from bridge.protocol.news import News
 from bridge.protocol.state import ENDS, Status
@@ -22,6 +22,7 @@ from bridge.queue_control import QueueControl
 from bridge.queues import Queues
 from bridge.redis import Echo, Published, Redis
 from bridge.result_backend import ResultBackend
+from bridge.results_in_turn import ResultsInTurn
 from bridge.revokes import Revokes
 from bridge.signs_of_life import SignsOfLife
 from bridge.status_store import Advanced, StatusStore
@@ -35,11 +36,6 @@ HINT_SECONDS = 0.05
 UNCONFIRMED_LIMIT = 50_000
 """Hints, and tasks to adopt, that wait while the backend is away. More are let go: the sweep finds what it stores."""
 OVERDUE_SECONDS = 0.5
-RESULTS_LIMIT = 10_000
-"""Results that wait for the events before them. Beyond it nobody reads more, and Redis holds what is published."""
-ECHO_SECONDS = 1.0
-"""How long results wait for events that were published before them. A worker says the last of a task, then stores its
-end; heard on two connections, the end could come first, and what comes after an end is dropped."""
 HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
 """Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
 
@@ -85,7 +81,7 @@ class Watcher:
         self._comebacks = Comebacks((Revokes(site.store, site.mailbox).repeat, site.queue_control.enforce))
         self._inbox = Inbox(site.store, clock_ms, self._answered)
         self._echo = Echo()
-        self._results: asyncio.Queue[bytes] = asyncio.Queue(RESULTS_LIMIT)
+        self._results = ResultsInTurn(self._echo, self._take_stored)
         self._sequence, self._counter = EventSequence(), ResultCounter()
         self._hints: Recent[News] = Recent()
         self._strangers: Recent[bool] = Recent()
@@ -101,8 +97,8 @@ class Watcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._inbox.deliver_for_ever(), name="inbox")
             group.create_task(self._listen(self._published_events, self._heard_events), name="events")
-            group.create_task(self._listen(self._backend.published, self._results.put), name="results")
-            group.create_task(self._for_ever(self._take_results, 0), name="results in turn")
+            group.create_task(self._listen(self._published_results, self._heard_result), name="results")
+            group.create_task(self._for_ever(self._results.take_waiting, 0), name="results in turn")
             group.create_task(self._for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
             group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
             group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
@@ -160,7 +156,10 @@ class Watcher:
 
     async def _heard_events(self, data: bytes) -> None:
         at_ms = self._clock_ms()
-        for event in read_events(data):
+        events = read_events(data)
+        if any(ends_an_attempt(event) for event in events):
+            await self._results.all_heard()
+        for event in events:
             if event["type"] in WORKER_EVENTS:
                 self._signs.heard(event, at_ms)
                 self._comebacks.heard(event)
@@ -190,25 +189,19 @@ class Watcher:
     def _published_events(self) -> AsyncGenerator[Published, None]:
         return self._events.published(self._echo)
 
-    async def _take_results(self) -> None:
-        """Take what was stored, after the events that were published before it."""
-        stored = [await self._results.get()]
-        while not self._results.empty():
-            stored.append(self._results.get_nowait())
-        await self._echo.returns(ECHO_SECONDS)
-        for data in stored:
-            try:
-                await self._take_result(data)
-            except UnreadableBytes as error:
-                logger.warning("passed over a stored result: %s", error)
+    def _published_results(self) -> AsyncGenerator[Published, None]:
+        return self._backend.published(self._results.echo)
 
-    async def _take_result(self, data: bytes) -> None:
-        at_ms = self._clock_ms()
-        news = self._sweep.read(data, at_ms, self._counter.current)
-        if news and news.final:  # it says no attempt; what is held back of the one that has ended does
-            await self._take(self._sequence.release(news.task_id, at_ms), at_ms)
+    async def _heard_result(self, data: bytes) -> None:
+        news = self._sweep.read(data, self._clock_ms())
         if news:
-            await self._inbox.put(Letter(news=news, counter=self._counter))
+            await self._results.heard(news)
+
+    async def _take_stored(self, news: News) -> None:
+        if news.final:  # it says no attempt; what is held back of the one that has ended does
+            await self._take(self._sequence.release(news.task_id, news.at_ms), news.at_ms)
+        counted = replace(news, attempt=self._counter.current(news.task_id))
+        await self._inbox.put(Letter(news=counted, counter=self._counter))
 
     def _answered(self, letter: Letter, outcome: Advanced) -> None:
         task_id = letter.news.task_id

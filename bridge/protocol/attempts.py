@@ -120,6 +120,11 @@ class EventSequence:
         return [pair for task_id in late for pair in self.release(task_id, now_ms)]
 
 
+def ends_an_attempt(event: Event) -> bool:
+    """Whether an event says that the attempt it follows on is over, but not the task."""
+    return event["type"] == "task-retried" or _received_attempt(event) > 1
+
+
 def _received_attempt(event: Event) -> int:
     retries = event.get("retries")
     return retries + 1 if isinstance(retries, int) else 1

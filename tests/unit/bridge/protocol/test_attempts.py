@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from bridge.protocol.attempts import HOLD_MS, EventSequence, Recent, ResultCounter
+from bridge.protocol.attempts import HOLD_MS, EventSequence, Recent, ResultCounter, ends_an_attempt
 from bridge.protocol.events import read_events
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.state import Status
@@ -225,3 +225,10 @@ def test_an_answer_about_a_known_attempt_changes_nothing() -> None:
     counter.told(known)
     counter.answered(known, 9)
     assert counter.current("a1") == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "ends"), [(received("a1"), False), (started("a1"), False), (retried("a1"), True), (received("a1", 1), True)]
+)
+def test_a_retry_and_what_comes_after_it_end_an_attempt(one: Event, ends: bool) -> None:
+    assert ends_an_attempt(one) == ends
