@@ -75,3 +75,13 @@ async def serving(*panels: Panel) -> AsyncIterator[None]:
         yield
         for task in tasks:
             task.cancel()
+
+
+async def waiting_reads(redis: Redis) -> int:
+    """How many connections wait at a list; one that did so last, and has nothing to do now, is not blocked."""
+    clients: bytes = await redis.execute("CLIENT", "LIST")
+    return sum(b"cmd=brpop" in client and b"flags=b " in client for client in clients.splitlines())
+
+
+async def as_many(redis: Redis, reads: int) -> bool:
+    return await waiting_reads(redis) == reads

@@ -1,26 +1,22 @@
 """Remote control: what workers hear, what becomes of their replies, and what is left behind."""
 
 import asyncio
-import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import pytest
 
-from app.cli.processes.child import Child
 from bridge.control import Inquiry, TaskControl
-from bridge.errors import BrokerUnavailable, InvalidMessage, PublisherBusy, UnreadableBytes
+from bridge.errors import InvalidMessage, PublisherBusy, UnreadableBytes
 from bridge.ids import Ids
-from bridge.mailbox import ANSWER_SECONDS, LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
+from bridge.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
 from bridge.protocol.control import BINDING_LIFE_MS, BINDINGS, DEADLINES, REPLY_EXCHANGE
 from bridge.protocol.envelope import open_json
 from bridge.redis import Redis
-from bridge.settings import BridgeSettings
 from tests.celery_says import envelope
 from tests.control_calls import CALLS, TOLD, comparable, replied
-from tests.integration.pidbox import CHANNEL, PONG, Body, Panel, serving
+from tests.integration.pidbox import PONG, Body, Panel, as_many, serving, waiting_reads
 from tests.integration.submissions import until
 from tests.recorded import TICKET, control_calls, versions
 
@@ -44,12 +40,6 @@ async def left_behind(redis: Redis) -> list[str]:
     """Keys that are there now; a list that a late reply may come to has a time to live."""
     keys = sorted(key.decode() for key in await redis.execute("KEYS", "*"))
     return [key for key in keys if not 0 < await redis.execute("PTTL", key) <= LATE_MS]
-
-
-async def waiting_reads(redis: Redis) -> int:
-    """How many connections wait at a list; one that did so last, and has nothing to do now, is not blocked."""
-    clients: bytes = await redis.execute("CLIENT", "LIST")
-    return sum(b"cmd=brpop" in client and b"flags=b " in client for client in clients.splitlines())
 
 
 @pytest.mark.parametrize("version", ["", *versions()])
@@ -125,12 +115,12 @@ async def test_a_reply_that_comes_too_late_is_dropped_and_leaves_no_list_for_eve
 async def test_a_call_that_is_cancelled_leaves_nothing(control: TaskControl, redis: Redis, panel: Panel) -> None:
     call = asyncio.create_task(control.ping(timeout=LONG))
     await panel.hears()
-    await until(lambda: _as_many(redis, 1))
+    await until(lambda: as_many(redis, 1))
     call.cancel()
     await asyncio.wait([call], timeout=5)
 
     assert call.cancelled()
-    await until(lambda: _as_many(redis, 0))
+    await until(lambda: as_many(redis, 0))
     assert await left_behind(redis) == []
 
 
@@ -146,10 +136,6 @@ async def test_a_call_that_is_cancelled_twice_leaves_nothing(control: TaskContro
     await until(lambda: _is_clean(redis))
 
 
-async def _as_many(redis: Redis, reads: int) -> bool:
-    return await waiting_reads(redis) == reads
-
-
 async def _is_clean(redis: Redis) -> bool:
     return await left_behind(redis) == [] and not await waiting_reads(redis)
 
@@ -158,7 +144,7 @@ async def test_many_calls_take_turns_and_hold_up_nobody_else(control: TaskContro
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         calls = [group.create_task(control.ping(timeout=LONG)) for _ in range(2 * MAX_CALLS)]
         bodies = [await panel.hears() for _ in range(MAX_CALLS)]
-        await until(lambda: _as_many(redis, MAX_CALLS))
+        await until(lambda: as_many(redis, MAX_CALLS))
         assert await redis.execute("PING")
         for _ in range(MAX_CALLS):
             await panel.replies(bodies.pop(), {panel.name: PONG})
@@ -285,54 +271,3 @@ async def test_an_argument_that_is_misspelt_does_not_make_it_a_call_to_all(contr
         with pytest.raises(TypeError, match="there is no argument 'destnation'; there are destination, pattern"):
             await call
     assert panel.commands.empty()
-
-
-async def test_without_a_broker_every_call_says_so_at_once(own_url: str) -> None:
-    settings = BridgeSettings.load(redis_url=own_url)
-    async with Redis.open(own_url, settings) as nowhere, asyncio.timeout(LONG / 2):
-        control = TaskControl(Mailbox(nowhere, Ids().new))
-        for call in (control.ping(timeout=LONG), control.pool_grow(timeout=LONG, reply=True), control.revoke("a1")):
-            with pytest.raises(BrokerUnavailable):
-                await call
-
-
-@pytest.mark.parametrize("listened", [False, True], ids=["before it is sent", "while it waits"])
-async def test_a_broker_that_hangs_makes_no_call_longer_than_its_timeout(
-    own_url: str, own_server: Child, listened: bool
-) -> None:
-    settings = BridgeSettings.load(redis_url=own_url, command_timeout=LONG)
-    timeout = ANSWER_SECONDS
-    async with Redis.open(own_url, settings) as redis, AsyncExitStack() as stack:
-        control = TaskControl(Mailbox(redis, Ids().new))
-        if listened:
-            ear = await stack.enter_async_context(aclosing(redis.listen(CHANNEL)))
-            assert (await anext(ear)).begins
-        begun = time.monotonic()
-        call = asyncio.create_task(control.ping(timeout=timeout))
-        if listened:
-            await anext(ear)
-        own_server.send_signal(signal.SIGSTOP)
-        try:
-            with pytest.raises(BrokerUnavailable):
-                await call
-            assert timeout <= time.monotonic() - begun < LONG / 2
-        finally:
-            own_server.send_signal(signal.SIGCONT)
-
-
-async def test_a_call_whose_broker_dies_meanwhile_says_so(
-    own_url: str, own_server: Child, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings = BridgeSettings.load(redis_url=own_url)
-    async with (
-        Redis.open(own_url, settings) as redis,
-        asyncio.timeout(LONG / 2),
-        aclosing(redis.listen(CHANNEL)) as ear,
-    ):
-        assert (await anext(ear)).begins
-        call = asyncio.create_task(TaskControl(Mailbox(redis, Ids().new)).ping(timeout=LONG))
-        await until(lambda: _as_many(redis, 1))
-        await own_server.kill()
-        with pytest.raises(BrokerUnavailable):
-            await call
-    assert "a call of remote control leaves its binding behind" in caplog.text
