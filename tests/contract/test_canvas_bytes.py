@@ -24,6 +24,7 @@ from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature
 from tests.contract.canvas_calls import CALLS, LATER, Call, build_celerys, build_ours, producer, sealed, task
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NAMED = re.compile(r"<\d+>")
 STAMPED = re.compile(r'("stamped_headers": )\[([^\]]*)\]')
 STAMPS = re.compile(r'("stamps": )(\{[^}]*\})')
 SOON = timedelta(minutes=10)
@@ -206,6 +207,19 @@ def links_to_a_chord_at_the_end(canvas: Canvas) -> bool:
     return isinstance(ends[-1], Chord) or (len(ends) > 1 and all(isinstance(step, Group) for step in ends))
 
 
+def nests_groups(canvas: Canvas) -> bool:
+    """Where groups are in groups, more differs by intent than `INNER_GROUP`: whatever names an inner one, and counters,
+    of which Celery has one where two groups have one id."""
+    groups = [part for part in parts(canvas) if isinstance(part, Group | Chord)]
+    return any(sum(isinstance(inner, Group | Chord) for inner in parts(part)) > 1 for part in groups)
+
+
+def without_groups(writes: Writes) -> str:
+    """What is queued, without saying which id is which."""
+    queued = {key: values for key, values in writes.items() if not key.startswith("celery-")}
+    return NAMED.sub("<id>", normalised(queued, ""))
+
+
 @given(CANVASES)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_canvas_writes_to_the_letter_what_celery_writes(app: Celery, call: Call) -> None:
@@ -215,4 +229,8 @@ def test_any_canvas_writes_to_the_letter_what_celery_writes(app: Celery, call: C
     except InvalidMessage:
         reject()
     assume(not differs_by_intent(canvas))
-    assert normalised(ours, app.thread_oid) == normalised(celery_writes(app, call), app.thread_oid)
+    celerys = celery_writes(app, call)
+    if nests_groups(canvas):
+        assert without_groups(ours) == without_groups(celerys)
+    else:
+        assert normalised(ours, app.thread_oid) == normalised(celerys, app.thread_oid)
