@@ -36,8 +36,9 @@ HINT_SECONDS = 0.05
 UNCONFIRMED_LIMIT = 50_000
 """Hints, and tasks to adopt, that wait while the backend is away. More are let go: the sweep finds what it stores."""
 OVERDUE_SECONDS = 0.5
-HINTS = frozenset({Status.SUCCEEDED, Status.FAILED})
-"""Ends that an event only hints at: the backend has the result itself, unless results are ignored."""
+HINTS = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REJECTED})
+"""Ends that an event only hints at: the backend has the result itself, unless results are ignored. From Celery 5.7 on a
+task that rejects its message for good is also said to have failed, and that is what is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

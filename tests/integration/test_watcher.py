@@ -1,5 +1,7 @@
 """The watcher: what workers say and store, as one history."""
 
+import pytest
+
 from app.cli.processes.child import Child
 from bridge.hub import Hub
 from bridge.protocol.attempts import HOLD_MS
@@ -99,6 +101,18 @@ async def test_results_alone_tell_of_retries(
         *(("running", 3), ("failed", 3)),
     ]
     assert (await result_of(store))["error"] == {"type": "ValueError", "message": "oops", "traceback": "Traceback …"}
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_task_that_is_rejected_has_failed_if_that_is_what_its_worker_stored(
+    publisher: Publisher, store: StatusStore, worker: Worker, stored: bool
+) -> None:
+    await publisher.publish(submission("a1"))
+    await worker.says(received("a1"), started("a1"))
+    if stored:
+        await worker.stores("a1", "FAILURE", exception("Reject", "no"))
+    await worker.says(event("task-rejected", "a1"))
+    await until(lambda: has_come_to(store, "a1", Status.FAILED if stored else Status.REJECTED))
 
 
 async def test_two_watchers_of_the_same_news_double_nothing(
