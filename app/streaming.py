@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any, Generic, Protocol, TypeVar
 
 from fastapi.responses import Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app import sse
@@ -139,19 +140,43 @@ class UpdateStreamResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-
-        async def send_in_time(message: Message) -> None:
-            try:
-                async with asyncio.timeout(self._stream.patience):
-                    await send(message)
-            except TimeoutError as error:
-                raise ClientDoesNotRead from error
-
         with closing(self._stream):
             try:
-                await super().__call__(scope, receive, send_in_time)
+                await self._send(receive, _in_time(send, self._stream.patience))
             except ClientDoesNotRead:
                 logger.info("a client of a stream does not read, and is let go")
+
+    async def _send(self, receive: Receive, send: Send) -> None:
+        """Send it until the client leaves. Starlette's own way, by a group of two tasks, takes 6 KB more a stream."""
+        try:
+            async with asyncio.timeout(None) as stay:
+                leaving = asyncio.create_task(_end_when_left(receive, stay), name="a client leaves")
+                try:
+                    await self.stream_response(send)
+                finally:
+                    leaving.cancel()
+        except TimeoutError:
+            if not stay.expired():
+                raise
+
+
+def _in_time(send: Send, patience: float) -> Send:
+    async def send_in_time(message: Message) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await send(message)
+        except TimeoutError as error:
+            raise ClientDoesNotRead from error
+        except OSError as error:  # how servers say that it has left, since version 2.4 of ASGI
+            raise ClientDisconnect from error
+
+    return send_in_time
+
+
+async def _end_when_left(receive: Receive, stay: asyncio.Timeout) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stay.reschedule(asyncio.get_running_loop().time())
 
 
 async def begun(
