@@ -87,13 +87,13 @@ class Workflow(RootModel[Any]):
         return {**SCHEMA, "title": "Workflow", "examples": [EXAMPLE]}
 
 
-def read_workflow(value: object, trace: Mapping[str, str] = NO_TRACE) -> Canvas:
-    """The canvas that JSON describes, with a `trace` in the headers of each task.
+def read_workflow(value: object, trace: Mapping[str, str] = NO_TRACE, *, most: int = MAX_TASKS) -> Canvas:
+    """The canvas of at `most` so many tasks that JSON describes, with a `trace` in the headers of each.
 
     Raises:
         InvalidMessage: it describes none; the pointer leads to the place.
     """
-    canvas = _Reader(trace).node(value, "", 0)
+    canvas = _Reader(trace, most).node(value, "", 0)
     try:
         check_canvas(canvas)  # each task was looked at already; now the whole
     except InvalidMessage as error:
@@ -104,8 +104,9 @@ def read_workflow(value: object, trace: Mapping[str, str] = NO_TRACE) -> Canvas:
 class _Reader:
     """Reads one workflow, and counts its tasks."""
 
-    def __init__(self, trace: Mapping[str, str]) -> None:
+    def __init__(self, trace: Mapping[str, str], most: int) -> None:
         self._trace = trace
+        self._most = most
         self._tasks = 0
         self._links = 0
         self._task_ids: set[str] = set()
@@ -134,8 +135,8 @@ class _Reader:
 
     def _task(self, node: Mapping[str, Any], pointer: str, _depth: int) -> Canvas:
         self._tasks += 1
-        if self._tasks > MAX_TASKS:
-            raise InvalidMessage(pointer, f"is the task after the {MAX_TASKS:,} that a workflow may have")
+        if self._tasks > self._most:
+            raise InvalidMessage(pointer, f"is the task after the {self._most:,} that a workflow may have")
         made = signature(
             _typed(node, "task", str, pointer),
             _typed(node, "args", list, pointer, []),

@@ -35,7 +35,13 @@ data: {"task_id":"77b0…","seq":5,"status":"succeeded","attempt":1,"result":{"r
 """
 
 
-async def _selection(task: Names, batch: Names, tag: Names, queue: Names, type: Names) -> Selection:  # noqa: A002
+async def _selection(
+    task: Names,
+    batch: Names,
+    tag: Names,
+    queue: Names,
+    type: Names,  # noqa: A002  # the name of the parameter in the interface
+) -> Selection:
     return Selection(
         task_ids=frozenset(task),
         batches=frozenset(batch),

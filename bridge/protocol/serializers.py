@@ -6,7 +6,7 @@ Pickle never is: whoever reads a pickle runs what it names.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -73,12 +73,13 @@ _PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
 class Serializers:
     """Those that are built in, and those that are registered. Nothing is imported for one that is not asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, built_in: Mapping[str, Callable[[], Serializer]] = _MAKE) -> None:
+        self._make = built_in
         self._made: dict[str, Serializer] = {}
         self._registered: dict[str, Serializer] = {}
 
     def __repr__(self) -> str:
-        return f"<Serializers {', '.join((*_MAKE, *self._registered))}>"
+        return f"<Serializers {', '.join((*self._make, *self._registered))}>"
 
     def register(self, serializer: Serializer) -> None:
         """Make a serializer of your own known in this process, for messages and for results that no other can read.
@@ -90,7 +91,7 @@ class Serializers:
         """
         if serializer.name in PICKLE or serializer.content_type in PICKLE:
             raise InvalidSettings("Pickle cannot be registered: whoever reads a pickle runs what it names. Use JSON.")
-        for taken, known in ((serializer.name, _MAKE), (serializer.content_type, _BUILT_IN)):
+        for taken, known in ((serializer.name, self._make), (serializer.content_type, _BUILT_IN)):
             if taken in known:
                 raise InvalidSettings(f"{taken!r} is built in. Choose another name for your own serializer.")
         self._registered[serializer.name] = serializer
@@ -103,8 +104,8 @@ class Serializers:
         """
         if name in self._registered:
             return self._registered[name]
-        if name not in _MAKE:
-            known = ", ".join((*_MAKE, *self._registered))
+        if name not in self._make:
+            known = ", ".join((*self._make, *self._registered))
             raise InvalidMessage(pointer, f"{name!r} is not known here; there are {known}, see register_serializer")
         try:
             return self._built_in(name)
@@ -113,7 +114,7 @@ class Serializers:
 
     def _built_in(self, name: str) -> Serializer:
         if name not in self._made:
-            self._made[name] = _MAKE[name]()
+            self._made[name] = self._make[name]()
         return self._made[name]
 
     def loads(self, data: bytes, content_type: str) -> Any:

@@ -21,7 +21,7 @@ def main(url: str) -> None:
         key = line.strip()
         while not _subscribers(redis, key):
             pass
-        time.sleep(UNTIL_IT_WAITS)
+        time.sleep(UNTIL_IT_WAITS)  # no event tells when it has looked: it asks another connection
         with redis.pipeline() as pipe:
             meta = {"status": "SUCCESS", "result": time.perf_counter(), "traceback": None, "children": []}
             said = json.dumps({**meta, "task_id": key.removeprefix("celery-task-meta-")})

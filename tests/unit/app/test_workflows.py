@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app import workflows
 from app.workflows import EXAMPLE, MAX_DEPTH, read_workflow
 from bridge import chain, chord, group, signature
 from bridge.errors import InvalidMessage
@@ -123,11 +122,10 @@ def test_groups_in_a_row_that_become_too_deep_are_refused_as_a_whole() -> None:
     assert raised.value.pointer == ""
 
 
-def test_there_may_not_be_more_tasks_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workflows, "MAX_TASKS", 3)
-    read_workflow({"group": [ADD, ADD, ADD]})
+def test_there_may_not_be_more_tasks_than_that() -> None:
+    read_workflow({"group": [ADD, ADD, ADD]}, most=3)
     with pytest.raises(InvalidMessage, match="is the task after the 3") as raised:
-        read_workflow({"group": [ADD, {"chain": [ADD, ADD, ADD]}]})
+        read_workflow({"group": [ADD, {"chain": [ADD, ADD, ADD]}]}, most=3)
     assert raised.value.pointer == "/group/1/chain/2"
 
 

@@ -134,13 +134,18 @@ def test_what_no_serializer_reads_is_unreadable(known: Serializers, data: bytes)
         known.loads_any(data)
 
 
-def test_a_list_is_not_handed_to_yaml_which_takes_long_for_one_nested_deep(
-    known: Serializers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(yaml, "safe_load", lambda _data: {"read": "by YAML"})
+def test_a_list_is_not_handed_to_yaml_which_takes_long_for_one_nested_deep() -> None:
+    handed: list[bytes] = []
+
+    def loads(data: bytes) -> dict[str, str]:
+        handed.append(data)
+        return {"read": "by YAML"}
+
+    known = Serializers({"yaml": lambda: reversed_json("yaml", loads=loads)})
     assert known.loads_any(b"a: 1") == {"read": "by YAML"}
     with pytest.raises(UnreadableBytes):
         known.loads_any(b"[" * 10_000)
+    assert handed == [b"a: 1"]
 
 
 def test_json_is_written_alike_by_every_python() -> None:
