@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bridge.entry import BY_A_WORKER, NOW, Entry, Kind, claims_of, kinds_and_tasks
 from bridge.errors import (
     BrokerUnavailable,
     DuplicateTask,
@@ -35,12 +36,10 @@ from bridge.settings import BridgeSettings
 
 _ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
 _OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
-_NOT_RECORDED = _NOT_SENT = ""
+_NOT_RECORDED = ""
 Facts = Mapping[str, str | int]
 """Fields of a record, and their values."""
 NO_FACTS: Facts = MappingProxyType({})
-NOW, BY_A_WORKER = 0, -1
-"""Held until 0: not held at all. Until -1: it is not for us to send."""
 
 
 class Submission(NamedTuple):
@@ -68,20 +67,6 @@ class Planned(NamedTuple):
     tags: Sequence[str] = ()
     facts: Facts = NO_FACTS
     owner: str = ""
-
-
-class Entry(NamedTuple):
-    """A task made ready: its ``task-sent`` event, and the part of `accept.lua`'s arguments that is its own.
-
-    Of a planned one there is no event.
-    """
-
-    task_id: str
-    nonce: str
-    route: Route
-    sent: str
-    args: tuple[Arg, ...]
-    claim: Claim | None = None
 
 
 class Replayed(NamedTuple):
@@ -138,12 +123,9 @@ class Acceptance:
             raise InvalidMessage("", f"is {len(sealed)} bytes; the limit is {self._settings.max_message_bytes}")
         sent = task_sent(encoded, route.queue, identity.sender, clock=next(self._lamport), timestamp=now)
         if not submission.record:
-            unrecorded = (NOW, sealed, b"", b"", "", "", "", 0)
-            return Entry(message.task_id, _NOT_RECORDED, route, sent, unrecorded, submission.claim)
-        first, second, due = self._updates(message, now_ms)
-        more = _more(submission, message.eta)
-        args = (due, sealed, first, second, message.task, route.queue, now_ms, len(more), *more)
-        return Entry(message.task_id, delivery_tag[:8], route, sent, args, submission.claim)
+            return Entry(message.task_id, _NOT_RECORDED, Kind(route), sealed, sent, submission.claim)
+        kind = self._kind(submission, now_ms)
+        return Entry(message.task_id, delivery_tag[:8], kind, sealed, sent, submission.claim)
 
     def ready_planned(self, planned: Planned) -> Entry:
         """Make ready to be recorded what a worker will send.
@@ -151,11 +133,17 @@ class Acceptance:
         Raises:
             InvalidMessage: its queue is a key of Petiole's.
         """
-        queue, now_ms = planned.route.queue, int(self._identity.clock() * 1000)
-        self.check_queue(queue)
-        more = _more(planned)
-        args = (BY_A_WORKER, b"", submitted_update(now_ms), b"", planned.task, queue, now_ms, len(more), *more)
-        return Entry(planned.task_id, self._identity.new_id()[:8], planned.route, _NOT_SENT, args)
+        self.check_queue(planned.route.queue)
+        at_ms = int(self._identity.clock() * 1000)
+        kind = Kind(
+            planned.route,
+            BY_A_WORKER,
+            first=submitted_update(at_ms),
+            task=planned.task,
+            at_ms=at_ms,
+            more=_more(planned),
+        )
+        return Entry(planned.task_id, self._identity.new_id()[:8], kind)
 
     def check_queue(self, queue: str) -> None:
         """Raises `InvalidMessage` for a key of Petiole's, and for what workers would not read as one queue."""
@@ -167,16 +155,17 @@ class Acceptance:
                 "/options/queue", f"must not have {self.names.separator!r} in it: workers split names there"
             )
 
-    def _updates(self, message: TaskMessage, now_ms: int) -> tuple[bytes, bytes, int]:
-        """The first update, the second of a task that is held here, and until when it is (ms)."""
+    def _kind(self, submission: Submission, now_ms: int) -> Kind:
+        message = submission.message
         if message.eta is None:
-            return submitted_update(now_ms), b"", NOW
-        eta_ms = milliseconds(message.eta)
-        details = {"eta": iso(eta_ms)}
-        first = first_update(Status.SUBMITTED, now_ms, details)
-        if eta_ms - now_ms <= self._settings.hold_after * 1000:
-            return first, b"", NOW
-        return first, first_update(Status.SCHEDULED, now_ms, details), eta_ms
+            first, second, due = submitted_update(now_ms), b"", NOW
+        else:
+            eta_ms = milliseconds(message.eta)
+            details = {"eta": iso(eta_ms)}
+            first, second, due = first_update(Status.SUBMITTED, now_ms, details), b"", NOW
+            if eta_ms - now_ms > self._settings.hold_after * 1000:
+                second, due = first_update(Status.SCHEDULED, now_ms, details), eta_ms
+        return Kind(submission.route, due, first, second, message.task, now_ms, _more(submission, message.eta))
 
     async def accept(
         self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
@@ -233,7 +222,7 @@ class Acceptance:
         return None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
 
     def _refusal(self, entry: Entry, outcome: int) -> PetioleError:
-        queue = entry.route.queue
+        queue = entry.kind.route.queue
         if outcome == _SATURATED:
             return QueueSaturated(queue, self._settings.max_queue_depth)
         if outcome == _NO_LIST:
@@ -250,7 +239,7 @@ class Acceptance:
         own = self._keys
         keys = [own.live, own.open, own.scheduled, own.queues, own.index, own.owners]
         settings = self._settings
-        claims = self._claims(entries)
+        lists, tasks = kinds_and_tasks(entries, self.names)
         args: list[Arg] = [
             settings.prefix,
             int(self._identity.clock() * 1000),
@@ -261,29 +250,12 @@ class Acceptance:
             *(("", b"") if together else self._sent(entries)),
             int(together),
             settings.idempotency_ttl,
-            len(claims) // 4,
-            *claims,
+            *claims_of(entries, own),
         ]
-        numbers: dict[str, int] = {}
-        for entry in entries:
-            route = entry.route
-            if route.queue not in numbers:
-                numbers[route.queue] = len(numbers) + 1
-                keys.extend(self.names.lists(route.queue))
-            step = self.names.step_of(route.priority) + 1
-            args += (entry.task_id, entry.nonce, numbers[route.queue], step, *entry.args)
-        return keys, args
-
-    def _claims(self, entries: Sequence[Entry]) -> list[Arg]:
-        claims: list[Arg] = []
-        for which, entry in enumerate(entries, 1):
-            if entry.claim:
-                claim = entry.claim
-                claims += (which, self._keys.idempotency(claim.owner, claim.name), claim.fingerprint, claim.answer)
-        return claims
+        return keys + lists, args + tasks
 
 
-def _more(one: Submission | Planned, eta: datetime | None = None) -> list[Arg]:
+def _more(one: Submission | Planned, eta: datetime | None = None) -> tuple[Arg, ...]:
     """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
     more: list[Arg] = ["owner", one.owner] if one.owner else []  # the script looks for it here
     for fact in one.facts.items():
@@ -294,4 +266,4 @@ def _more(one: Submission | Planned, eta: datetime | None = None) -> list[Arg]:
         more += ("tags", compact(list(one.tags)))
     if eta:
         more += ("eta", milliseconds(eta))
-    return more
+    return tuple(more)

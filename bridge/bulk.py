@@ -6,7 +6,8 @@ from itertools import islice
 from typing import TypeVar
 
 from bridge import acceptance
-from bridge.acceptance import Entry, Replayed
+from bridge.acceptance import Replayed
+from bridge.entry import Entry
 from bridge.errors import BrokerUnavailable, HeldBack, InvalidMessage, PetioleError
 
 Item = TypeVar("Item")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from bridge.acceptance import NO_FACTS, Entry, Facts, Replayed, Submission
+from bridge.acceptance import NO_FACTS, Facts, Replayed, Submission
+from bridge.entry import Entry
 from bridge.errors import HeldBack, PetioleError
 from bridge.idempotency import Claim, check_key, fingerprint_of_workflow
 from bridge.ids import ids_from

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
 
-from bridge.acceptance import NO_FACTS, Entry, Facts, Replayed, Submission
+from bridge.acceptance import NO_FACTS, Facts, Replayed, Submission
 from bridge.bulk import Outcome, raise_first, submit_all, submit_together
 from bridge.call import Asked, Call, call_of
+from bridge.entry import Entry
 from bridge.errors import IdempotencyKeyReused
 from bridge.idempotency import Claim, check_key, fingerprint
 from bridge.options import DEFAULTS, Options

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-from bridge.acceptance import Acceptance, Entry, Identity, Outcome, Replayed, Submission
+from bridge.acceptance import Acceptance, Identity, Outcome, Replayed, Submission
 from bridge.batching import Batcher
+from bridge.entry import Entry
 from bridge.redis import Command, Redis
 from bridge.settings import BridgeSettings
 

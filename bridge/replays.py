@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.acceptance import Entry, Replayed, Submission
+from bridge.acceptance import Replayed, Submission
 from bridge.bulk import Outcome, submit_all
 from bridge.call import Call
+from bridge.entry import Entry
 from bridge.errors import InvalidMessage, PayloadGone, TaskNotFound
 from bridge.idempotency import Claim, check_key, fingerprint_of_replay
 from bridge.options import Options

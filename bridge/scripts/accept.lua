@@ -4,11 +4,13 @@
 -- ARGV  prefix, now (ms), open ttl (s), live limit, deepest queue, how many lists a queue has, channel and message of
 --       task-sent ('' for none), 1 for all or none, life of a claim (s), count of claims; then for each claim:
 --         which of the tasks it is of (1..), its key, a fingerprint of what is asked for, what those are told who claim
---         it after ('' for the id of the task; a text stands for all of the call, and is of the first); for each task:
---         id, nonce ('' for a task that is only queued, not recorded), queue (1..), list (1..), held until (ms, 0 for
---         not held, -1 for one that a worker will send: it is recorded alone), message, first update, second update (''
---         for none), the task's name, the queue's, time (ms), count of further fields of the record and their values,
---         and these: first of all its owner, if it has one
+--         it after ('' for the id of the task; a text stands for all of the call, and is of the first);
+--       then the count of kinds, since most tasks of a call have all this in common, and for each kind:
+--         queue (1..), list (1..), held until (ms, 0 for not held, -1 for one that a worker will send: it is recorded
+--         alone), first update, second update ('' for none), the task's name, the queue's, time (ms), count of further
+--         fields of the record and their values, and these: first of all its owner, if it has one;
+--       then for each task:
+--         kind (1..), id, nonce ('' for a task that is only queued, not recorded), message
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
 --         held back for others, -6 its queue is paused; or what those are told who make a claim after another.
@@ -17,24 +19,21 @@
 -- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
 
 -- include feed
+-- include history
 -- include trouble
 local live, open, scheduled, queues, index, owners = unpack(KEYS, 1, 6)
 local prefix, now, ttl, live_limit, deepest, lists, sent_channel, sent = unpack(ARGV, 1, 8)
 local together, claim_ttl, claim_count = unpack(ARGV, 9, 11)
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
 local PAUSED = -6
-local PLANNED = '-1'
+local NOW, PLANNED = '0', '-1'
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known, claims, paused = {}, {}, {}, {}
+local depths, known, claims, paused, kinds = {}, {}, {}, {}, {}
 -- Written together at the end: half as much work as one by one.
 local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
-local first_task = 12 + 4 * claim_count
 
 deepest = tonumber(deepest)
-for at = 12, first_task - 1, 4 do
-  claims[tonumber(ARGV[at])] = { key = ARGV[at + 1], fingerprint = ARGV[at + 2], answer = ARGV[at + 3] }
-end
 
 local function list_of(queue, number)
   return KEYS[6 + (queue - 1) * lists + number]
@@ -58,26 +57,6 @@ local function is_paused(queue)
   return paused[queue]
 end
 
-local function tell(id, seq, update, told)
-  if update == '' then return end
-  local history = prefix .. 'history:' .. id
-  local length = call('RPUSH', history, update)
-  if length > seq then call('LTRIM', history, -seq, -1) end -- what is left of a record that has gone
-  feed(live, live_limit, id, seq, update, told)
-end
-
--- Whom a task concerns, by what is to be its record: `concerned` would ask Redis for it.
-local function concerned_by(task, queue_name, first_field, last)
-  local told = { FED.task, task, FED.queue, queue_name }
-  for field = first_field, last, 2 do
-    if FED[ARGV[field]] then
-      told[#told + 1] = FED[ARGV[field]]
-      told[#told + 1] = ARGV[field + 1]
-    end
-  end
-  return told
-end
-
 local function gathered(groups, name)
   local values = groups[name]
   if not values then
@@ -87,40 +66,86 @@ local function gathered(groups, name)
   return values
 end
 
-local function record_of(id, nonce, queue, number, due, message, at, last)
-  local first, second, task, queue_name, at_ms = unpack(ARGV, at + 6, at + 10)
-  local record, life = prefix .. 'task:' .. id, ttl
-  if not known[queue] then
-    known[queue] = true
-    call('SADD', queues, list_of(queue, 1))
+local function read_claims(at)
+  for _ = 1, claim_count do
+    local which, key, fingerprint, answer = unpack(ARGV, at, at + 3)
+    claims[tonumber(which)] = { key = key, fingerprint = fingerprint, answer = answer }
+    at = at + 4
   end
-  local seq, status = 1, 'submitted'
-  if second ~= '' then seq, status = 2, 'scheduled' end
-  call(
-    'HSET', record, 'nonce', nonce, 'payload', message, 'seq', seq,
-    'task', task, 'queue', queue_name, 'status', status, 'submitted_at', at_ms, unpack(ARGV, at + 12, last)
-  )
-  if due == PLANNED then
-    call('HDEL', record, 'payload')
+  return at
+end
+
+-- Whom tasks of a kind concern: `concerned` would ask Redis for it.
+local function concerned_by(fields)
+  local told = {}
+  for at = 1, #fields, 2 do
+    if FED[fields[at]] then
+      told[#told + 1] = FED[fields[at]]
+      told[#told + 1] = fields[at + 1]
+    end
+  end
+  return told
+end
+
+local function kind_of(at, last)
+  local queue, number, due, first, second, task, queue_name, at_ms = unpack(ARGV, at, at + 7)
+  queue = tonumber(queue)
+  local kind = {
+    queue = queue, list = list_of(queue, tonumber(number)), due = due, first = first, second = second, at_ms = at_ms,
+    owner = ARGV[at + 9] == 'owner' and last > at + 9 and ARGV[at + 10], life = ttl,
+    fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, at + 9, last) },
+  }
+  kind.told = concerned_by(kind.fields)
+  local function has(...)
+    for _, part in ipairs({ ... }) do kind.fields[#kind.fields + 1] = part end
+  end
+  -- A history begins with the second update: many a queued task would be nothing but one otherwise.
+  if second == '' then has('seq', 1, 'status', 'submitted', 'first', first)
+  else has('seq', 2, 'status', 'scheduled') end
+  if due ~= NOW and due ~= PLANNED then
+    has('list', kind.list)
+    kind.life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
+  end
+  return kind
+end
+
+local function read_kinds(at)
+  for which = 1, ARGV[at] do
+    local last = at + 9 + ARGV[at + 9]
+    kinds[which] = kind_of(at + 1, last)
+    at = last
+  end
+  return at + 1
+end
+
+local function record_of(id, nonce, kind, message)
+  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+  if not known[kind.queue] then
+    known[kind.queue] = true
+    call('SADD', queues, list_of(kind.queue, 1))
+  end
+  if kind.due == PLANNED then
+    call('HSET', record, 'nonce', nonce, unpack(kind.fields))
     planned[#planned + 1] = now
     planned[#planned + 1] = id
-  elseif due ~= '0' then
-    call('ZADD', scheduled, due, id)
-    call('HSET', record, 'list', list_of(queue, number))
-    life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
+  else
+    call('HSET', record, 'nonce', nonce, 'payload', message, unpack(kind.fields))
+    if kind.due ~= NOW then call('ZADD', scheduled, kind.due, id) end
   end
-  call('EXPIRE', record, life)
-  local told = concerned_by(task, queue_name, at + 12, last)
-  tell(id, 1, first, told)
-  tell(id, 2, second, told)
-  call('EXPIRE', prefix .. 'history:' .. id, life)
+  call('EXPIRE', record, kind.life)
+  feed(live, live_limit, id, 1, kind.first, kind.told)
+  if kind.second ~= '' then
+    begin_history(history, kind.first, kind.second)
+    call('EXPIRE', history, kind.life)
+    feed(live, live_limit, id, 2, kind.second, kind.told)
+  end
   opened[#opened + 1] = now
   opened[#opened + 1] = id
-  indexed[#indexed + 1] = at_ms
+  indexed[#indexed + 1] = kind.at_ms
   indexed[#indexed + 1] = id
-  if last > at + 11 and ARGV[at + 12] == 'owner' then
-    local theirs = gathered(owned, ARGV[at + 13])
-    theirs[#theirs + 1] = at_ms
+  if kind.owner then
+    local theirs = gathered(owned, kind.owner)
+    theirs[#theirs + 1] = kind.at_ms
     theirs[#theirs + 1] = id
   end
 end
@@ -134,48 +159,52 @@ local function claimed_before(claim, nonce)
   return nonce ~= '' and theirs == nonce and ACCEPTED_BEFORE or id
 end
 
--- Why a task is not to be queued; nil for one that is.
-local function objection(which, id, nonce, queue, due)
-  local earlier = claims[which] and claimed_before(claims[which], nonce)
-  if earlier then return earlier end
-  local record = prefix .. 'task:' .. id
+-- Whether a task is known, or its keys are in the way; nil when there are none.
+local function known_before(id, nonce)
+  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+  if call('EXISTS', record, history) == 0 then return nil end
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
   end
-  if due == PLANNED then return nil end
-  if is_paused(queue) then return PAUSED end
-  local depth = depth_of(queue)
+  -- A list is what is left of a record that has gone.
+  return call('TYPE', history).ok ~= 'list' and BROKEN or nil
+end
+
+-- Why a task is not to be queued; nil for one that is.
+local function objection(which, id, nonce, kind)
+  local earlier = claims[which] and claimed_before(claims[which], nonce) or known_before(id, nonce)
+  if earlier then return earlier end
+  if kind.due == PLANNED then return nil end
+  if is_paused(kind.queue) then return PAUSED end
+  local depth = depth_of(kind.queue)
   if not depth then return NO_LIST end
   return depth >= deepest and SATURATED or nil
 end
 
-local function accept(which, at, last)
-  local id, nonce, queue, number, due, message = unpack(ARGV, at, at + 5)
-  queue, number = tonumber(queue), tonumber(number)
-  local outcome = objection(which, id, nonce, queue, due)
+local function accept(which, kind, id, nonce, message)
+  local outcome = objection(which, id, nonce, kind)
   if outcome then return outcome end
-  if nonce ~= '' then record_of(id, nonce, queue, number, due, message, at, last) end
+  if nonce ~= '' then record_of(id, nonce, kind, message) end
   local claim = claims[which]
   if claim then
     local answer = claim.answer ~= '' and claim.answer or id
     call('SET', claim.key, claim.fingerprint .. ' ' .. nonce .. ' ' .. answer, 'EX', claim_ttl)
   end
-  if due == '0' then
-    local messages = gathered(pushed, list_of(queue, number))
+  if kind.due == NOW then
+    local messages = gathered(pushed, kind.list)
     messages[#messages + 1] = message
   end
-  if due ~= PLANNED then depths[queue] = depths[queue] + 1 end
+  if kind.due ~= PLANNED then depths[kind.queue] = depths[kind.queue] + 1 end
   return ACCEPTED
 end
 
 -- What is wrong with the keys of one task must not keep the others from being accepted, nor leave half of it behind.
 -- The second value is an error of the server, which ends the call: it comes with the first thing that is written.
-local function accept_alone(which, at, last)
-  local done, outcome = pcall(accept, which, at, last)
+local function accept_alone(which, kind, id, nonce, message)
+  local done, outcome = pcall(accept, which, kind, id, nonce, message)
   if done then return outcome end
   local _, error = trouble(outcome)
   if not error then
-    local id, nonce = ARGV[at], ARGV[at + 1]
     local record = prefix .. 'task:' .. id
     local theirs = redis.pcall('HGET', record, 'nonce')
     if theirs == nonce then call('DEL', record) end
@@ -186,35 +215,31 @@ end
 
 -- What would become of a task, as `accept` has it, when those before it are accepted. Nothing is written.
 local ids = {}
-local function look_at(which, at)
-  local id, nonce, queue, _, due = unpack(ARGV, at, at + 4)
-  queue = tonumber(queue)
-  local outcome = objection(which, id, nonce, queue, due)
+local function look_at(which, kind, id, nonce)
+  local outcome = objection(which, id, nonce, kind)
   if outcome then return outcome end
   if ids[id] then return TAKEN end
-  local history = call('TYPE', prefix .. 'history:' .. id).ok
-  if history ~= 'none' and history ~= 'list' then return BROKEN end
   ids[id] = true
-  if due ~= PLANNED then depths[queue] = depths[queue] + 1 end
+  if kind.due ~= PLANNED then depths[kind.queue] = depths[kind.queue] + 1 end
   return ACCEPTED
 end
 
-local function look_at_alone(which, at)
-  local done, outcome = pcall(look_at, which, at)
+local function look_at_alone(which, kind, id, nonce)
+  local done, outcome = pcall(look_at, which, kind, id, nonce)
   if done then return outcome end
   local _, error = trouble(outcome)
   return BROKEN, error
 end
 
 -- The outcome of `run` for each task. The second value is an error of the server.
+local first_task = read_kinds(read_claims(12))
 local function for_each_task(run)
-  local outcomes, at = {}, first_task
-  while at <= #ARGV do
-    local last = at + 11 + ARGV[at + 11]
-    local outcome, error = run(#outcomes + 1, at, last)
+  local outcomes = {}
+  for at = first_task, #ARGV, 4 do
+    local kind, id, nonce, message = unpack(ARGV, at, at + 3)
+    local outcome, error = run(#outcomes + 1, kinds[tonumber(kind)], id, nonce, message)
     if error then return nil, error end
     outcomes[#outcomes + 1] = outcome
-    at = last + 1
   end
   return outcomes
 end

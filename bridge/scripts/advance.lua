@@ -14,6 +14,7 @@
 --       -2 not recorded, since a key of the task is not as Petiole writes it: then, for status, what was wrong
 
 -- include feed
+-- include history
 -- include trouble
 local live, open, scheduled, index = unpack(KEYS)
 local prefix, statuses, open_ttl, ended_ttl, live_limit, history_limit = unpack(ARGV, 1, 6)
@@ -114,9 +115,14 @@ local function keep_open(news, record, history)
   redis.call('EXPIRE', history, open_ttl)
 end
 
-local function append(news, record, history, update)
+local function append(news, record, history, update, first)
   local seq = redis.call('HINCRBY', record, 'seq', 1)
-  if redis.call('RPUSH', history, update) > tonumber(history_limit) then redis.call('LPOP', history) end
+  if first then
+    begin_history(history, first, update)
+    redis.call('HDEL', record, 'first')
+  elseif redis.call('RPUSH', history, update) > tonumber(history_limit) then
+    redis.call('LPOP', history)
+  end
   feed(live, live_limit, news.id, seq, update, concerned(record))
   return seq
 end
@@ -136,8 +142,8 @@ local function index_for_owner(news, record)
 end
 
 local function state_of(record)
-  local status, attempt = unpack(redis.call('HMGET', record, 'status', 'attempt'))
-  return status and { status = status, attempt = tonumber(attempt or 1) }
+  local status, attempt, first = unpack(redis.call('HMGET', record, 'status', 'attempt', 'first'))
+  return status and { status = status, attempt = tonumber(attempt or 1), first = first }
 end
 
 local function advance(news)
@@ -160,7 +166,7 @@ local function advance(news)
   if news.progress and told_before(news, record, history, attempt, update) then return { DROPPED, task.attempt, task.status } end
   if news.list ~= '' and not withdrawn(news, record) then return { DROPPED, task.attempt, task.status } end
 
-  local seq = append(news, record, history, update)
+  local seq = append(news, record, history, update, task.first)
   redis.call('HSET', record, 'status', news.status, 'attempt', attempt, unpack(news.changes))
   local to = statuses[news.status]
   if to.stamps ~= '' and not news.progress then redis.call('HSET', record, to.stamps, news.time) end

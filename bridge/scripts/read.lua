@@ -8,8 +8,9 @@
 local prefix = ARGV[1]
 
 local function updates_after(record, history, after)
-  local seq, status = unpack(redis.call('HMGET', record, 'seq', 'status'))
+  local seq, status, first = unpack(redis.call('HMGET', record, 'seq', 'status', 'first'))
   if not seq then return false end
+  if first then return { 1, 0, status, after < 1 and { first } or {} } end
   local dropped = tonumber(seq) - redis.call('LLEN', history)
   local start = math.max(after - dropped, 0)
   return { tonumber(seq), dropped, status, redis.call('LRANGE', history, start, -1) }
@@ -18,9 +19,10 @@ end
 local function whole(record, history)
   local fields = redis.call('HKEYS', record)
   if #fields == 0 then return false end
-  local reply = { redis.call('PTTL', record), redis.call('LINDEX', history, -1) or '' }
+  local last = redis.call('HGET', record, 'first') or redis.call('LINDEX', history, -1)
+  local reply = { redis.call('PTTL', record), last or '' }
   for _, field in ipairs(fields) do
-    if field ~= 'payload' then -- it may be large, and nobody reads it
+    if field ~= 'payload' and field ~= 'first' then -- the one may be large, and nobody reads it
       reply[#reply + 1] = field
       reply[#reply + 1] = redis.call('HGET', record, field)
     end

@@ -18,6 +18,7 @@ from bridge.status_store import StatusStore
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import IN_A_MONTH, identity, submission
+from tests.integration.telling import news
 
 
 async def keys(redis: Redis) -> set[str]:
@@ -74,13 +75,22 @@ async def test_workers_take_tasks_in_the_order_in_which_they_were_submitted(redi
     assert taken == [[0], [1], [2], [3], [4]]
 
 
+@pytest.mark.parametrize("leftover", [None, "an update of a record that has gone"])
 async def test_record_and_history_have_a_life_from_their_first_write(
-    redis: Redis, publisher: Publisher, settings: BridgeSettings
+    redis: Redis, publisher: Publisher, store: StatusStore, settings: BridgeSettings, leftover: str | None
 ) -> None:
+    if leftover:
+        await redis.execute("RPUSH", "petiole:history:a1", leftover)
     await publisher.publish(submission("a1"))
+    assert settings.open_ttl - 5 < await redis.execute("TTL", "petiole:task:a1") <= settings.open_ttl
+    assert [update.kind for update in (await store.read_after("a1", 0)).updates] == ["submitted"]
+    assert (await store.read_after("a1", 1)).updates == []
 
-    for key in ("petiole:task:a1", "petiole:history:a1"):
-        assert settings.open_ttl - 5 < await redis.execute("TTL", key) <= settings.open_ttl
+    await store.advance([news(Status.RUNNING)])  # a history begins with the second update
+    assert settings.open_ttl - 5 < await redis.execute("TTL", "petiole:history:a1") <= settings.open_ttl
+    missed = await store.read_after("a1", 0)
+    assert (missed.dropped, [update.kind for update in missed.updates]) == (0, ["submitted", "running"])
+    assert not await redis.execute("HEXISTS", "petiole:task:a1", "first")
 
 
 async def test_the_task_is_announced_to_flower(redis: Redis, publisher: Publisher) -> None:
@@ -122,7 +132,6 @@ async def test_a_submit_whose_answer_was_lost_is_accepted_once(
         assert breaking.broken
 
     assert await redis.execute("LLEN", "celery") == 1
-    assert await redis.execute("LLEN", "petiole:history:a1") == 1
     assert await redis.execute("XLEN", "petiole:live") == 1
 
 

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
-from bridge.acceptance import Entry
 from bridge.bulk import submit_all
+from bridge.entry import Entry, Kind
 from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage, PetioleError
 from bridge.protocol.route import Route
 
@@ -14,7 +14,7 @@ ROUTE = Route(queue="celery")
 async def ready(item: str) -> Entry:
     if item == "bad":
         raise InvalidMessage("/args", "is bad")
-    return Entry(item, "n", ROUTE, "{}", ())
+    return Entry(item, "n", Kind(ROUTE))
 
 
 class Server:
