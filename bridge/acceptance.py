@@ -1,10 +1,10 @@
 """Acceptance: a task made ready for `accept.lua`, the call of that script, and what its answers mean."""
 
 import contextlib
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ from bridge.settings import BridgeSettings
 _ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
 _OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
 _NOT_RECORDED = ""
+TOLD_AT_ONCE = 32
+"""Events in one message. Redis and hiredis treat values of more than 32 KB apart, which takes them longer."""
 Facts = Mapping[str, str | int]
 """Fields of a record, and their values."""
 NO_FACTS: Facts = MappingProxyType({})
@@ -102,7 +104,7 @@ class Acceptance:
         self._keys = Keys(settings.prefix)
         self.names = broker_keys(redis)
         self._script = Script("accept")
-        self._lamport = itertools.count(1)
+        self._lamport = count(1)
 
     def ready(self, submission: Submission) -> Entry:
         """Make a task ready.
@@ -204,17 +206,17 @@ class Acceptance:
 
     async def _announce(self, accepted: Sequence[Entry]) -> None:
         """Publish what the script did not, since not all that it was given was accepted, or it was too much at once."""
-        size = self._settings.submit_batch
-        accepted = [entry for entry in accepted if entry.sent]
         with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
-            for at in range(0, len(accepted), size):
-                await self._redis.execute("PUBLISH", *self._sent(accepted[at : at + size]))
+            for channel, message in self._announcements(accepted):
+                await self._redis.execute("PUBLISH", channel, message)
 
-    def _sent(self, entries: Sequence[Entry]) -> tuple[str, bytes]:
-        """Channel and message of what is told of tasks that were accepted."""
-        sender, tag = self._identity.sender, self._identity.new_id()
-        event_type, message = seal_task_sent([entry.sent for entry in entries], sender, delivery_tag=tag)
-        return self.names.event_channel(event_type), message
+    def _announcements(self, entries: Sequence[Entry]) -> Iterator[tuple[str, bytes]]:
+        """Channel and message of what is told of tasks that were accepted, some at a time."""
+        sender, events = self._identity.sender, [entry.sent for entry in entries if entry.sent]
+        for at in range(0, len(events), TOLD_AT_ONCE):
+            some, tag = events[at : at + TOLD_AT_ONCE], self._identity.new_id()
+            event_type, message = seal_task_sent(some, sender, delivery_tag=tag)
+            yield self.names.event_channel(event_type), message
 
     def _told(self, entry: Entry, outcome: int | bytes) -> Outcome:
         if isinstance(outcome, bytes):
@@ -240,6 +242,7 @@ class Acceptance:
         keys = [own.live, own.open, own.scheduled, own.queues, own.index, own.owners]
         settings = self._settings
         lists, tasks = kinds_and_tasks(entries, self.names)
+        told = [] if together else [*self._announcements(entries)]
         args: list[Arg] = [
             settings.prefix,
             int(self._identity.clock() * 1000),
@@ -247,10 +250,11 @@ class Acceptance:
             settings.live_limit,
             settings.max_queue_depth,
             len(self.names.steps),
-            *(("", b"") if together else self._sent(entries)),
             int(together),
             settings.idempotency_ttl,
             *claims_of(entries, own),
+            len(told),
+            *(part for announcement in told for part in announcement),
         ]
         return keys + lists, args + tasks
 

@@ -28,7 +28,7 @@ class Producer:
 
     async def submit(self, call: Call) -> TaskMessage | Replayed:
         """Queue one task; its message. Raises what `TaskClient.submit` raises."""
-        submission = await self._submission(call)
+        submission = self._submission(call, await self._options(call))
         return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(
@@ -39,7 +39,8 @@ class Producer:
         facts = {"batch": batch} if batch else NO_FACTS
 
         async def ready(asked: Asked) -> Entry:
-            return publisher.ready(await self._submission(call_of(asked), facts))
+            call = call_of(asked)
+            return publisher.ready(self._submission(call, await self._options(call), facts))
 
         made, stop_at = (ready, None) if key is None else (self._ready_by_place(key, facts), IdempotencyKeyReused)
         if atomic:
@@ -56,14 +57,21 @@ class Producer:
         async def ready(asked: Asked) -> Entry:
             part, call = str(next(places)), call_of(asked)
             claim = Claim(self._parts.owner, key, fingerprint(call), part)
-            return self._parts.publisher.ready((await self._submission(call, facts))._replace(claim=claim))
+            submission = self._submission(call, await self._options(call), facts)
+            return self._parts.publisher.ready(submission._replace(claim=claim))
 
         return ready
 
-    async def _submission(self, call: Call, facts: Facts = NO_FACTS) -> Submission:
-        options = Options.of(call.options) if call.options else DEFAULTS
-        if options.exchange is not None or options.routing_key is not None:
-            options = await self._parts.bindings.routed(options)
+    async def _options(self, call: Call) -> Options:
+        """What a call is asked with; the exchange and routing key, if there are any, as the queue they lead to."""
+        if not call.options:
+            return DEFAULTS
+        options = Options.of(call.options)
+        if options.exchange is None and options.routing_key is None:
+            return options
+        return await self._parts.bindings.routed(options)
+
+    def _submission(self, call: Call, options: Options, facts: Facts = NO_FACTS) -> Submission:
         message = options.message(
             call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
         )

@@ -53,7 +53,7 @@ class Publisher:
             BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
                 id again answers `DuplicateTask` if it was.
         """
-        return await self.send(self._acceptance.ready(submission))
+        return await self._batcher.call(self._acceptance.ready(submission))
 
     async def send(self, entry: Entry) -> Replayed | None:
         """Queue one task that was made ready, in the batch of this moment; raises what `publish` raises."""

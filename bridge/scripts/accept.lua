@@ -1,10 +1,11 @@
 -- Accepts tasks, N in one call: each one is queued *and* recorded, or neither.
 --
 -- KEYS  live, open, scheduled, queues, index, owners, then for each queue its lists, the one served first in front
--- ARGV  prefix, now (ms), open ttl (s), live limit, deepest queue, how many lists a queue has, channel and message of
---       task-sent ('' for none), 1 for all or none, life of a claim (s), count of claims; then for each claim:
+-- ARGV  prefix, now (ms), open ttl (s), live limit, deepest queue, how many lists a queue has, 1 for all or none, life of
+--       a claim (s), count of claims; then for each claim:
 --         which of the tasks it is of (1..), its key, a fingerprint of what is asked for, what those are told who claim
 --         it after ('' for the id of the task; a text stands for all of the call, and is of the first);
+--       then the count of messages of task-sent, and for each its channel, and itself;
 --       then the count of kinds, since most tasks of a call have all this in common, and for each kind:
 --         queue (1..), list (1..), held until (ms, 0 for not held, -1 for one that a worker will send: it is recorded
 --         alone), first update, second update ('' for none), the task's name, the queue's, time (ms), count of further
@@ -14,7 +15,7 @@
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
 --         held back for others, -6 its queue is paused; or what those are told who make a claim after another.
---         The message of task-sent is published when all are 1.
+--         The messages of task-sent are published when all are 1.
 --
 -- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
 
@@ -22,14 +23,13 @@
 -- include history
 -- include trouble
 local live, open, scheduled, queues, index, owners = unpack(KEYS, 1, 6)
-local prefix, now, ttl, live_limit, deepest, lists, sent_channel, sent = unpack(ARGV, 1, 8)
-local together, claim_ttl, claim_count = unpack(ARGV, 9, 11)
+local prefix, now, ttl, live_limit, deepest, lists, together, claim_ttl, claim_count = unpack(ARGV, 1, 9)
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
 local PAUSED = -6
 local NOW, PLANNED = '0', '-1'
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known, claims, paused, kinds = {}, {}, {}, {}, {}
+local depths, known, claims, paused, kinds, announcements = {}, {}, {}, {}, {}, {}
 -- Written together at the end: half as much work as one by one.
 local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
 
@@ -73,6 +73,11 @@ local function read_claims(at)
     at = at + 4
   end
   return at
+end
+
+local function read_announcements(at)
+  for which = 1, ARGV[at] do announcements[which] = { ARGV[at + 2 * which - 1], ARGV[at + 2 * which] } end
+  return at + 1 + 2 * #announcements
 end
 
 -- Whom tasks of a kind concern: `concerned` would ask Redis for it.
@@ -232,7 +237,7 @@ local function look_at_alone(which, kind, id, nonce)
 end
 
 -- The outcome of `run` for each task. The second value is an error of the server.
-local first_task = read_kinds(read_claims(12))
+local first_task = read_kinds(read_announcements(read_claims(10)))
 local function for_each_task(run)
   local outcomes = {}
   for at = first_task, #ARGV, 4 do
@@ -282,5 +287,7 @@ for owner, tasks in pairs(owned) do
   call('SADD', owners, owner)
   in_chunks('ZADD', index .. ':' .. owner, tasks)
 end
-if all and sent_channel ~= '' then call('PUBLISH', sent_channel, sent) end
+if all then
+  for _, announcement in ipairs(announcements) do call('PUBLISH', unpack(announcement)) end
+end
 return reply

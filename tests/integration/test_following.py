@@ -113,10 +113,12 @@ async def test_updates_that_are_not_kept_any_more_are_told_as_a_reset(redis: Red
 
 
 async def test_a_slow_reader_is_dropped_and_misses_nothing_when_it_comes_back(store: StatusStore, hub: Hub) -> None:
-    begin, *rest = story()
+    begin, second, *rest = story()
     await store.advance([begin])
     with following(store, hub, "a1", 0, limit=8) as follower:
         await follower.catch_up()
+        await store.advance([second])
+        assert await follower.next(5)  # the hub reads by now
         await store.advance(rest)
         with pytest.raises(SubscriberTooSlow):
             await to_the_end(follower)

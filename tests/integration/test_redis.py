@@ -33,6 +33,30 @@ async def test_a_command_that_is_refused_fails_for_its_caller_alone(redis: Redis
     assert "key of another program" in str(refused)
 
 
+@pytest.mark.parametrize("goodbye", [b"", b"-ERR idle for too long\r\n"], ids=["without a word", "with a word"])
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_anew(goodbye: bytes) -> None:
+    let_go, gone = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            writer.write(b"+OK\r\n" * data.count(b"*"))
+            if b"GET" in data:
+                break
+        await let_go.wait()
+        writer.write(goodbye)
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port := free_port()):
+        url = server_url(port)
+        async with Redis.open(url, BridgeSettings.load(redis_url=url)) as redis:
+            assert await redis.execute("GET", "a") == b"OK"
+            let_go.set()
+            await gone.wait()
+            assert await redis.execute("GET", "a") == b"OK"
+
+
 async def test_a_hash_that_does_not_exist_has_no_fields(redis: Redis) -> None:
     await redis.execute("HSET", "hash", "a", 1)
     assert await redis.hash("hash") == {"a": b"1"}
