@@ -78,18 +78,16 @@ def call_of(asked: Asked) -> Call:
         TypeError: it is something else.
         PetioleError: it is one.
     """
-    if isinstance(asked, PetioleError):
-        raise asked
     if isinstance(asked, Call):
         return asked
+    if isinstance(asked, tuple):
+        return Call(*asked)
+    if isinstance(asked, PetioleError):
+        raise asked
     if isinstance(asked, Signature):
         tags: SubmitOptions = {"tags": asked.tags} if asked.tags else {}
         return Call(asked.task, asked.args, asked.kwargs, {**_of_a_submit(asked.options), **tags})
-    if not isinstance(asked, tuple):
-        raise TypeError(
-            f"a {type(asked).__name__} cannot be submitted; give a Call, a tuple of its parts, or a signature"
-        )
-    return Call(*asked)
+    raise TypeError(f"a {type(asked).__name__} cannot be submitted; give a Call, a tuple of its parts, or a signature")
 
 
 def _of_a_submit(options: Mapping[str, Any]) -> SubmitOptions:

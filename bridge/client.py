@@ -98,7 +98,7 @@ class TaskClient:
         atomic: bool = False,
         key: str | None = None,
     ) -> list[Any]:
-        """Queue many tasks, some hundred in each round trip; a `TaskHandle` for each, in their order.
+        """Queue many tasks, a hundred or so in each round trip; a `TaskHandle` for each, in their order.
 
         A call is a `Call`, a tuple of its parts, or a signature. Beside the handles no more than two batches are in
         memory, so `calls` may be a generator, also an asynchronous one. What is refused does not keep the others back;

@@ -76,15 +76,16 @@ class Producer:
             call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
         )
         queue = options.queue if options.queue is not None else self._settings.default_queue
+        owner, claim = self._parts.owner, self._claim(options.idempotency_key, call)
         return Submission(
-            message=message,
-            route=_route(queue, options.priority),
-            tags=options.tags,
-            facts=facts,
-            record=options.record,
-            reply_to=options.reply_to,
-            owner=self._parts.owner,
-            claim=self._claim(options.idempotency_key, call),
+            message,
+            _route(queue, options.priority),
+            options.tags,
+            facts,
+            options.record,
+            options.reply_to,
+            owner,
+            claim,
         )
 
     def _claim(self, key: str | None, call: Call) -> Claim | None:

@@ -68,7 +68,7 @@ class Replays:
         return await self._parts.publisher.send(entry) or entry.task_id
 
     async def replay_many(self, records: Sequence[TaskRecord], *, key: str | None = None) -> list[Outcome]:
-        """Run tasks again as they were, some hundred in a round trip; for each the new id, or why not.
+        """Run tasks again as they were, a hundred or so in a round trip; for each the new id, or why not.
 
         With an idempotency `key` for all of them each claims a part of it by its id: what was run again before with the
         same key is `Replayed`.

@@ -86,7 +86,7 @@ class BridgeSettings(BaseSettings):
     max_pending_submits: int = Field(
         10_000, ge=1, description="Submits that may wait in one process for their round trip."
     )
-    submit_batch: int = Field(256, ge=1, le=1_000, description="Tasks that one round trip takes at the most.")
+    submit_batch: int = Field(128, ge=1, le=1_000, description="Tasks that one round trip takes at the most.")
     max_message_bytes: int = Field(2_097_152, ge=1_024, description="Size of one task message, encoded.")
     hold_after: float = Field(300, ge=1, description="Delays longer than this wait in Redis, not in a worker's memory.")
     open_ttl: int = Field(604_800, ge=60, description="Life of a task's record from its last news while it is open.")

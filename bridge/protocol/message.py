@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.errors import InvalidMessage
@@ -79,9 +81,9 @@ class TaskMessage:
 
         def __init__(self, **fields: Any) -> None:
             # What is not given stands in the class: to set all thirty fields takes as long as half of all the checks.
-            vars(self).update({"kwargs": {}, "headers": {}, "stamps": {}, **fields})
-            if not fields.keys() <= self.__dataclass_fields__.keys():
-                raise TypeError(f"not fields of a message: {fields.keys() - self.__dataclass_fields__.keys()}")
+            vars(self).update(_EMPTY | fields)
+            if not _FIELDS.issuperset(fields):
+                raise TypeError(f"not fields of a message: {fields.keys() - _FIELDS}")
             self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -97,6 +99,10 @@ class TaskMessage:
             _check_limits(self.time_limit, self.soft_time_limit)
         if self.headers or self.shadow is not None:
             _check_headers(self.headers, self.shadow)
+
+
+_EMPTY: Mapping[str, Mapping[str, Any]] = {name: MappingProxyType({}) for name in ("kwargs", "headers", "stamps")}
+_FIELDS = frozenset(TaskMessage.__dataclass_fields__)
 
 
 def _check_limits(hard: float | None, soft: float | None) -> None:
@@ -147,26 +153,43 @@ def encode(message: TaskMessage) -> EncodedTask:
     Raises:
         InvalidMessage: another serializer than JSON cannot write the arguments.
     """
-    task, task_id = _quoted(message.task), _quoted(message.task_id)
+    begins, shadow, group, origin, name = _letterhead(
+        message.task, message.shadow, message.group_id, message.group_index, message.retries, message.time_limit,
+        message.soft_time_limit, message.origin, message.ignore_result,
+    )  # fmt: skip
+    task_id, parent = _quoted(message.task_id), _text(message.parent_id)
     root = task_id if message.root_id is None else _quoted(message.root_id)
-    parent, group, shadow = _text(message.parent_id), _text(message.group_id), _text(message.shadow)
-    eta, expires = _time(message.eta), _time(message.expires)
     args, kwargs = _shown(message.args, message.argsrepr), _shown(message.kwargs, message.kwargsrepr)
+    times = f'"eta": {_time(message.eta)}, "expires": {_time(message.expires)}'
     body, content, compressed = _packed(message)
     headers = (
-        f'{{"lang": "py", "task": {task}, "id": {task_id}, "shadow": {shadow}, "eta": {eta}, "expires": {expires}, '
-        f'"group": {group}, "group_index": {_value(message.group_index)}, "retries": {message.retries}, '
-        f'"timelimit": [{_value(message.time_limit)}, {_value(message.soft_time_limit)}], "root_id": {root}, '
-        f'"parent_id": {parent}, "argsrepr": {args}, "kwargsrepr": {kwargs}, "origin": {_quoted(message.origin)}, '
-        f'"ignore_result": {_value(message.ignore_result)}, "replaced_task_nesting": 0, '
-        f'"stamped_headers": {_value(message.stamped_headers)}, "stamps": {_members(message.stamps)}'
+        f'{begins}{task_id}{shadow}{times}{group}{root}, "parent_id": {parent}, "argsrepr": {args}, '
+        f'"kwargsrepr": {kwargs}{origin}{_value(message.stamped_headers)}, "stamps": {_members(message.stamps)}'
         f"{_more(message.headers)}{compressed}}}"
     )
     announced = (
-        f'"uuid": {task_id}, "root_id": {root}, "parent_id": {parent}, "name": {task}, "args": {args}, '
-        f'"kwargs": {kwargs}, "retries": {message.retries}, "eta": {eta}, "expires": {expires}'
+        f'"uuid": {task_id}, "root_id": {root}, "parent_id": {parent}, "name": {name}, "args": {args}, '
+        f'"kwargs": {kwargs}, "retries": {message.retries}, {times}'
     )
-    return EncodedTask(message=message, headers=headers, announced=announced, body=body, content=content)
+    return EncodedTask(message, headers, announced, body, content)
+
+
+@lru_cache(1_024, typed=True)  # 5 and 5.0 are written differently
+def _letterhead(
+    task: str, shadow: str | None, group: str | None, index: int | None, retries: int, hard: float | None,
+    soft: float | None, origin: str, ignore_result: bool | None,
+) -> tuple[str, str, str, str, str]:  # fmt: skip
+    """The parts of the headers that are the same for most calls of a task, and its name: from each to what is not."""
+    name = _quoted(task)
+    return (
+        f'{{"lang": "py", "task": {name}, "id": ',
+        f', "shadow": {_text(shadow)}, ',
+        f', "group": {_text(group)}, "group_index": {_value(index)}, "retries": {retries}, '
+        f'"timelimit": [{_value(hard)}, {_value(soft)}], "root_id": ',
+        f', "origin": {_quoted(origin)}, "ignore_result": {_value(ignore_result)}, "replaced_task_nesting": 0, '
+        f'"stamped_headers": ',
+        name,
+    )
 
 
 def _shown(arguments: object, text: str | None) -> str:

@@ -4,7 +4,7 @@ from streaq import Worker
 
 from tests.benchmarks.producers.callers import by_callers, rate, report
 
-BULK = 256
+BULK = 128
 
 
 async def measure(url: str, count: int) -> dict[str, float]:
