@@ -261,6 +261,8 @@ class Acceptance:
 
 def _more(one: Submission | Planned, eta: datetime | None = None) -> tuple[Arg, ...]:
     """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
+    if not (one.owner or one.facts or one.route.priority or one.tags or eta):
+        return ()
     more: list[Arg] = ["owner", one.owner] if one.owner else []  # the script looks for it here
     for fact in one.facts.items():
         more += fact

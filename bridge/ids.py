@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import count
+from struct import Struct
 
 _BATCH = 256
-_DIGITS = 32
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_OCTETS = 16
+_VERSION = bytes(octet & 0x0F | 0x40 for octet in range(256))
+_VARIANT = bytes(octet & 0x3F | 0x80 for octet in range(256))
+_PARTS = Struct("8s4s4s4s12s")
 
 
 class Ids:
@@ -20,16 +23,18 @@ class Ids:
     def new(self) -> str:
         """A UUID that nobody has seen."""
         if not self._ready:
-            self._ready = _uuids(os.urandom(_BATCH * _DIGITS // 2).hex())
+            self._ready = _uuids(os.urandom(_BATCH * _OCTETS))
         return self._ready.pop()
 
 
 def ids_from(text: str) -> Iterator[str]:
     """Ids without end, the same ones for the same text."""
     for number in count():
-        yield from _uuids(sha256(f"{number} {text}".encode()).hexdigest())
+        yield from _uuids(sha256(f"{number} {text}".encode()).digest())
 
 
-def _uuids(digits: str) -> list[str]:
-    parts = (digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
-    return [f"{one[:8]}-{one[8:12]}-4{one[13:16]}-{_VARIANT[one[16]]}{one[17:20]}-{one[20:]}" for one in parts]
+def _uuids(random: bytes) -> list[str]:
+    octets = bytearray(random)
+    octets[6::_OCTETS] = octets[6::_OCTETS].translate(_VERSION)
+    octets[8::_OCTETS] = octets[8::_OCTETS].translate(_VARIANT)
+    return b" ".join(map(b"-".join, _PARTS.iter_unpack(octets.hex().encode()))).decode().split()

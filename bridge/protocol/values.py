@@ -111,12 +111,14 @@ def check_arguments(args: object, kwargs: object) -> None:
     """
     if not isinstance(args, _LISTS):
         raise InvalidMessage("/args", "must be a list")
-    if not isinstance(kwargs, Mapping):
-        raise InvalidMessage("/kwargs", "must be an object")
     if args:
         check_json(args, "/args")
+    if type(kwargs) is not dict:
+        if not isinstance(kwargs, Mapping):
+            raise InvalidMessage("/kwargs", "must be an object")
+        kwargs = dict(kwargs)
     if kwargs:
-        check_json(dict(kwargs), "/kwargs")
+        check_json(kwargs, "/kwargs")
 
 
 def check_tags(tags: Sequence[object], pointer: str) -> None:
