@@ -80,6 +80,15 @@ class Replayed(NamedTuple):
     task_id: str
 
 
+class Batch(NamedTuple):
+    """Tasks in the words of the script, which has all of them accepted, `together` or each by itself."""
+
+    entries: Sequence[Entry]
+    together: bool
+    keys: Sequence[str]
+    args: Sequence[Arg]
+
+
 Outcome = Replayed | PetioleError | None
 """What became of a task: None is accepted."""
 
@@ -169,10 +178,8 @@ class Acceptance:
                 second, due = first_update(Status.SCHEDULED, now_ms, details), eta_ms
         return Kind(submission.route, due, first, second, message.task, now_ms, _more(submission, message.eta))
 
-    async def accept(
-        self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
-    ) -> Sequence[Outcome]:
-        """One call of the script; what became of each of the tasks. With `together` all are accepted, or none.
+    async def accept(self, batch: Batch, *, after: Sequence[Command] = ()) -> Sequence[Outcome]:
+        """One call of the script; what became of each of the tasks. When they are `together` all are accepted, or none.
 
         What the tasks need to be there goes in front of them: `after` these commands, in the same round trip.
 
@@ -183,20 +190,20 @@ class Acceptance:
             BrokerUnavailable: Redis did not answer; which tasks were queued is unknown.
         """
         try:
-            return await self._run(entries, after, together=together)
+            return await self._run(batch, after)
         except BrokerUnavailable as error:
-            recorded = [entry for entry in entries if entry.nonce]
-            apart = together and len(recorded) < len(entries)
+            recorded = [entry for entry in batch.entries if entry.nonce]
+            apart = batch.together and len(recorded) < len(batch.entries)
             if isinstance(error.__cause__, TimeoutError) or not recorded or apart:
                 raise
-            outcomes = iter(await self._run(recorded, after, together=together))
-            return [next(outcomes) if entry.nonce else error for entry in entries]
+            outcomes = iter(await self._run(self.batch(recorded, together=batch.together), after))
+            return [next(outcomes) if entry.nonce else error for entry in batch.entries]
 
-    async def _run(self, entries: Sequence[Entry], after: Sequence[Command], *, together: bool) -> Sequence[Outcome]:
-        keys, args = self._script_call(entries, together=together)
-        outcomes: Sequence[int | bytes] = await self._redis.run(self._script, keys, args, after=after)
+    async def _run(self, batch: Batch, after: Sequence[Command]) -> Sequence[Outcome]:
+        entries = batch.entries
+        outcomes: Sequence[int | bytes] = await self._redis.run(self._script, batch.keys, batch.args, after=after)
         accepted = outcomes.count(_ACCEPTED)
-        if together or accepted < len(entries):
+        if batch.together or accepted < len(entries):
             await self._announce(
                 [entry for entry, outcome in zip(entries, outcomes, strict=True) if outcome == _ACCEPTED]
             )
@@ -237,7 +244,8 @@ class Acceptance:
             return _OF_THE_TASK[outcome](entry.task_id)
         return UnreadableBytes(f"A key of the task {entry.task_id!r} is of another kind in Redis. It was not queued.")
 
-    def _script_call(self, entries: Sequence[Entry], *, together: bool) -> tuple[list[str], list[Arg]]:
+    def batch(self, entries: Sequence[Entry], *, together: bool = False) -> Batch:
+        """Put tasks into the words of the script."""
         own = self._keys
         keys = [own.live, own.open, own.scheduled, own.queues, own.index, own.owners]
         settings = self._settings
@@ -256,7 +264,7 @@ class Acceptance:
             len(told),
             *(part for announcement in told for part in announcement),
         ]
-        return keys + lists, args + tasks
+        return Batch(entries, together, keys + lists, args + tasks)
 
 
 def _more(one: Submission | Planned, eta: datetime | None = None) -> tuple[Arg, ...]:

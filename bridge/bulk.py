@@ -14,7 +14,10 @@ Item = TypeVar("Item")
 Outcome = str | Replayed | PetioleError
 """The id of a task that was accepted, now or before, or why it was not."""
 Ready = Callable[[Item], Awaitable[Entry]]
-Accept = Callable[[Sequence[Entry]], Awaitable[Sequence[acceptance.Outcome]]]
+Accepted = Awaitable[Sequence[acceptance.Outcome]]
+Accept = Callable[[Sequence[Entry]], Accepted]
+Prepare = Callable[[Sequence[Entry]], Callable[[], Accepted]]
+"""Does what can be done before they are accepted, which is when what it returns is called."""
 MOST_TOGETHER = 10_000
 """Tasks that one round trip takes, all or none: Redis does nothing else meanwhile, for about 0.3 seconds."""
 AT_A_STRETCH = 8
@@ -25,7 +28,7 @@ and Redis does not begin before it has the whole."""
 async def submit_all(
     items: Iterable[Item] | AsyncIterable[Item],
     ready: Ready[Item],
-    accept: Accept,
+    prepare: Prepare,
     *,
     size: int,
     stop_at: type[PetioleError] | None = None,
@@ -42,6 +45,7 @@ async def submit_all(
     try:
         async for batch in _batches(items, size):
             made = [away] * len(batch) if away else await _all_made(batch, ready)
+            accept = prepare([one for one in made if isinstance(one, Entry)])
             if on_its_way:
                 settled = await on_its_way
                 raise_first(stop_at, settled)
@@ -118,10 +122,10 @@ async def _made(item: Item, ready: Ready[Item]) -> Entry | PetioleError:
         return error
 
 
-async def _settled(made: Sequence[Entry | PetioleError], accept: Accept) -> list[Outcome]:
-    entries = [one for one in made if isinstance(one, Entry)]
+async def _settled(made: Sequence[Entry | PetioleError], accept: Callable[[], Accepted]) -> list[Outcome]:
+    count = sum(isinstance(one, Entry) for one in made)
     try:
-        told = iter(await accept(entries) if entries else ())
+        told = iter(await accept() if count else ())
     except PetioleError as error:
-        told = iter([error] * len(entries))
+        told = iter([error] * count)
     return [(next(told) or one.task_id) if isinstance(one, Entry) else one for one in made]

@@ -48,7 +48,7 @@ class Producer:
             outcomes = await submit_together(calls, made, partial(publisher.accept, together=True))
             raise_first(stop_at, outcomes)
             return outcomes
-        return await submit_all(calls, made, publisher.accept, size=self._settings.submit_batch, stop_at=stop_at)
+        return await submit_all(calls, made, publisher.prepare, size=self._settings.submit_batch, stop_at=stop_at)
 
     def _ready_by_place(self, key: str, facts: Facts) -> Callable[[Asked], Awaitable[Entry]]:
         """Makes calls ready in their order; each claims the part of the key that is its place."""

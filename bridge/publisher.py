@@ -1,7 +1,8 @@
 """The publisher: task messages on their way to Celery's queues, all submits of one moment in one round trip."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Self
 
 from bridge.acceptance import Acceptance, Identity, Outcome, Replayed, Submission
@@ -20,7 +21,7 @@ class Publisher:
     def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
         self._acceptance = Acceptance(redis, settings, identity)
         self._batcher: Batcher[Entry, Replayed | None] = Batcher(
-            self._acceptance.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
+            self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
         self.names = self._acceptance.names
         self.ready = self._acceptance.ready
@@ -63,4 +64,8 @@ class Publisher:
         self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
     ) -> Sequence[Outcome]:
         """Queue tasks in one round trip, beside those that wait; see `Acceptance.accept`."""
-        return await self._acceptance.accept(entries, after=after, together=together)
+        return await self._acceptance.accept(self._acceptance.batch(entries, together=together), after=after)
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[], Awaitable[Sequence[Outcome]]]:
+        """As `accept`, in two steps: all of the work that does not need Redis is done, the rest when it is called."""
+        return partial(self._acceptance.accept, self._acceptance.batch(entries))

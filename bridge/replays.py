@@ -81,7 +81,7 @@ class Replays:
             return await self._ready(record, UNCHANGED, claim(record))
 
         size = self._parts.store.settings.submit_batch
-        outcomes = await submit_all(records, ready, self._parts.publisher.accept, size=size)
+        outcomes = await submit_all(records, ready, self._parts.publisher.prepare, size=size)
         return [
             (await self._before(claim(record)) or outcome) if isinstance(outcome, PayloadGone) else outcome
             for record, outcome in zip(records, outcomes, strict=True)

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -28,6 +29,9 @@ class Server:
         self.away = False
         self.on_its_way = self.most_on_their_way = 0
 
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[], Awaitable[list[PetioleError | None]]]:
+        return partial(self.accept, entries)
+
     async def accept(self, entries: Sequence[Entry]) -> list[PetioleError | None]:
         self.taken.append([entry.task_id for entry in entries])
         self.on_its_way += 1
@@ -48,7 +52,7 @@ def server() -> Server:
 async def test_outcomes_are_in_the_order_of_the_items_and_nobody_is_kept_back(server: Server) -> None:
     server.open.set()
 
-    outcomes = await submit_all(["a", "bad", "twice", "b"], ready, server.accept, size=3)
+    outcomes = await submit_all(["a", "bad", "twice", "b"], ready, server.prepare, size=3)
 
     assert [one if isinstance(one, str) else type(one) for one in outcomes] == ["a", InvalidMessage, DuplicateTask, "b"]
     assert server.taken == [["a", "twice"], ["b"]]
@@ -61,7 +65,7 @@ async def test_items_may_come_as_they_are_made(server: Server) -> None:
         for name in "abcde":
             yield name
 
-    assert await submit_all(made(), ready, server.accept, size=2) == list("abcde")
+    assert await submit_all(made(), ready, server.prepare, size=2) == list("abcde")
     assert server.taken == [["a", "b"], ["c", "d"], ["e"]]
 
 
@@ -73,7 +77,7 @@ async def test_no_more_is_taken_from_the_items_than_is_on_its_way_and_next_in_li
             pulled.append(1)
             yield "a"
 
-    submitting = asyncio.create_task(submit_all(endless(), ready, server.accept, size=10))
+    submitting = asyncio.create_task(submit_all(endless(), ready, server.prepare, size=10))
     async with asyncio.timeout(5):
         await server.busy.wait()
     assert len(pulled) <= 20
@@ -90,7 +94,7 @@ async def test_what_is_on_its_way_ends_when_the_caller_gives_up_while_there_are_
         yield "a"
         await asyncio.Event().wait()
 
-    submitting = asyncio.create_task(submit_all(slow(), ready, server.accept, size=1))
+    submitting = asyncio.create_task(submit_all(slow(), ready, server.prepare, size=1))
     async with asyncio.timeout(5):
         await server.busy.wait()
     submitting.cancel()
@@ -103,7 +107,7 @@ async def test_once_the_server_is_away_it_is_not_asked_again(server: Server) -> 
     server.away = True
     server.open.set()
 
-    outcomes = await submit_all(["a"] * 10, ready, server.accept, size=2)
+    outcomes = await submit_all(["a"] * 10, ready, server.prepare, size=2)
 
     assert {type(one) for one in outcomes} == {BrokerUnavailable}
     assert len(outcomes) == 10
@@ -118,14 +122,14 @@ async def test_after_an_error_to_stop_at_nothing_more_is_taken_or_sent(server: S
     rest = iter(items)
 
     with pytest.raises(DuplicateTask):
-        await submit_all(rest, ready, server.accept, size=2, stop_at=DuplicateTask)
+        await submit_all(rest, ready, server.prepare, size=2, stop_at=DuplicateTask)
 
     assert sum(map(len, server.taken)) == (2 if twice < 2 else 6)
     assert len(list(rest)) == (2 if twice < 2 else 0)
 
 
 async def test_nothing_is_sent_of_a_batch_that_is_bad_throughout(server: Server) -> None:
-    outcomes = await submit_all(["bad", "bad"], ready, server.accept, size=2)
+    outcomes = await submit_all(["bad", "bad"], ready, server.prepare, size=2)
     assert [type(one) for one in outcomes] == [InvalidMessage] * 2
     assert server.taken == []
 
@@ -139,5 +143,5 @@ async def test_a_mistake_of_the_program_ends_it_and_leaves_nothing_behind(server
         return await ready(item)
 
     with pytest.raises(TypeError, match="no call"):
-        await submit_all("abcd", broken, server.accept, size=1)
+        await submit_all("abcd", broken, server.prepare, size=1)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "submit many"]
