@@ -123,8 +123,7 @@ local function read_kinds(at)
   return at + 1
 end
 
-local function record_of(id, nonce, kind, message)
-  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+local function record_of(id, record, history, nonce, kind, message)
   if not known[kind.queue] then
     known[kind.queue] = true
     call('SADD', queues, list_of(kind.queue, 1))
@@ -138,11 +137,11 @@ local function record_of(id, nonce, kind, message)
     if kind.due ~= NOW then call('ZADD', scheduled, kind.due, id) end
   end
   call('EXPIRE', record, kind.life)
-  feed(live, live_limit, id, 1, kind.first, kind.told)
+  feed(live, id, 1, kind.first, kind.told)
   if kind.second ~= '' then
     begin_history(history, kind.first, kind.second)
     call('EXPIRE', history, kind.life)
-    feed(live, live_limit, id, 2, kind.second, kind.told)
+    feed(live, id, 2, kind.second, kind.told)
   end
   opened[#opened + 1] = now
   opened[#opened + 1] = id
@@ -165,8 +164,7 @@ local function claimed_before(claim, nonce)
 end
 
 -- Whether a task is known, or its keys are in the way; nil when there are none.
-local function known_before(id, nonce)
-  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+local function known_before(record, history, nonce)
   if call('EXISTS', record, history) == 0 then return nil end
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
@@ -176,8 +174,8 @@ local function known_before(id, nonce)
 end
 
 -- Why a task is not to be queued; nil for one that is.
-local function objection(which, id, nonce, kind)
-  local earlier = claims[which] and claimed_before(claims[which], nonce) or known_before(id, nonce)
+local function objection(which, record, history, nonce, kind)
+  local earlier = claims[which] and claimed_before(claims[which], nonce) or known_before(record, history, nonce)
   if earlier then return earlier end
   if kind.due == PLANNED then return nil end
   if is_paused(kind.queue) then return PAUSED end
@@ -187,9 +185,10 @@ local function objection(which, id, nonce, kind)
 end
 
 local function accept(which, kind, id, nonce, message)
-  local outcome = objection(which, id, nonce, kind)
+  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+  local outcome = objection(which, record, history, nonce, kind)
   if outcome then return outcome end
-  if nonce ~= '' then record_of(id, nonce, kind, message) end
+  if nonce ~= '' then record_of(id, record, history, nonce, kind, message) end
   local claim = claims[which]
   if claim then
     local answer = claim.answer ~= '' and claim.answer or id
@@ -221,7 +220,7 @@ end
 -- What would become of a task, as `accept` has it, when those before it are accepted. Nothing is written.
 local ids = {}
 local function look_at(which, kind, id, nonce)
-  local outcome = objection(which, id, nonce, kind)
+  local outcome = objection(which, prefix .. 'task:' .. id, prefix .. 'history:' .. id, nonce, kind)
   if outcome then return outcome end
   if ids[id] then return TAKEN end
   ids[id] = true
@@ -280,6 +279,7 @@ if error then return error end
 local all = true
 for _, outcome in ipairs(reply) do all = all and outcome == ACCEPTED end
 for list, messages in pairs(pushed) do in_chunks('LPUSH', list, messages) end
+if #opened > 0 then trim(live, live_limit) end
 in_chunks('ZADD', open, opened)
 in_chunks('ZADD', index, indexed)
 in_chunks('ZADD', prefix .. 'planned', planned)

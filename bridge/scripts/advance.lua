@@ -19,6 +19,7 @@
 local live, open, scheduled, index = unpack(KEYS)
 local prefix, statuses, open_ttl, ended_ttl, live_limit, history_limit = unpack(ARGV, 1, 6)
 statuses = cjson.decode(statuses)
+local grown = false -- the feed, by this call
 local UNKNOWN, DROPPED, BROKEN = -1, 0, -2
 local RECENT = 32 -- updates that are searched for a double of a progress update
 local TIME = 36 -- ,"time":"2026-01-31T12:00:00.000Z"} stands at the end of each update
@@ -123,7 +124,8 @@ local function append(news, record, history, update, first)
   elseif redis.call('RPUSH', history, update) > tonumber(history_limit) then
     redis.call('LPOP', history)
   end
-  feed(live, live_limit, news.id, seq, update, concerned(record))
+  feed(live, news.id, seq, update, concerned(record))
+  grown = true
   return seq
 end
 
@@ -198,4 +200,5 @@ while at <= #ARGV do
   reply[#reply + 1] = outcome
   at = changes_end + 1
 end
+if grown then trim(live, live_limit) end
 return reply

@@ -1,4 +1,5 @@
--- For scripts that include it: `feed` adds an update to the live feed, with what tells whom it concerns.
+-- For scripts that include it: `feed` adds an update to the live feed, with what tells whom it concerns, and `trim`,
+-- once they are all there, drops those beyond the cap.
 -- An entry has i task, s seq, u update, and where they are known t name, q queue, b batch, o owner, g tags.
 
 local FED = { task = 't', queue = 'q', batch = 'b', owner = 'o', tags = 'g' }
@@ -15,6 +16,10 @@ local function concerned(record)
   return told
 end
 
-local function feed(live, limit, id, seq, update, told)
-  redis.call('XADD', live, 'MAXLEN', '~', limit, '*', 'i', id, 's', seq, 'u', update, unpack(told))
+local function feed(live, id, seq, update, told)
+  redis.call('XADD', live, '*', 'i', id, 's', seq, 'u', update, unpack(told))
+end
+
+local function trim(live, limit)
+  redis.call('XTRIM', live, 'MAXLEN', '~', limit)
 end

@@ -19,7 +19,7 @@ from tests.benchmarks.report import Figure, Pairs
 from tests.benchmarks.services import Bench
 from tests.environments import environment
 
-ROUNDS = 5
+ROUNDS = 9
 COUNT = {"petiole": 20_000, "celery": 2_000, "arq": 4_000, "taskiq": 4_000, "streaq": 4_096}
 GOALS = {"celery": 15, "arq": 5, "taskiq": 5, "streaq": 5}
 """How many times as fast `submit` is to be."""
