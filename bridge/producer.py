@@ -28,7 +28,7 @@ class Producer:
 
     async def submit(self, call: Call) -> TaskMessage | Replayed:
         """Queue one task; its message. Raises what `TaskClient.submit` raises."""
-        submission = self._submission(call, await self._options(call) if call.options else DEFAULTS)
+        submission = self._submission(call, await self._options(call))
         return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(
@@ -40,8 +40,7 @@ class Producer:
 
         async def ready(asked: Asked) -> Entry:
             call = call_of(asked)
-            options = await self._options(call) if call.options else DEFAULTS
-            return publisher.ready(self._submission(call, options, facts))
+            return publisher.ready(self._submission(call, await self._options(call), facts))
 
         made, stop_at = (ready, None) if key is None else (self._ready_by_place(key, facts), IdempotencyKeyReused)
         if atomic:
@@ -58,14 +57,15 @@ class Producer:
         async def ready(asked: Asked) -> Entry:
             part, call = str(next(places)), call_of(asked)
             claim = Claim(self._parts.owner, key, fingerprint(call), part)
-            options = await self._options(call) if call.options else DEFAULTS
-            submission = self._submission(call, options, facts)
+            submission = self._submission(call, await self._options(call), facts)
             return self._parts.publisher.ready(submission._replace(claim=claim))
 
         return ready
 
     async def _options(self, call: Call) -> Options:
         """What a call is asked with; the exchange and routing key, if there are any, as the queue they lead to."""
+        if not call.options:
+            return DEFAULTS
         options = Options.of(call.options)
         if options.exchange is None and options.routing_key is None:
             return options
