@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.errors import InvalidMessage
@@ -81,7 +80,7 @@ class TaskMessage:
 
         def __init__(self, **fields: Any) -> None:
             # What is not given stands in the class: to set all thirty fields takes as long as half of all the checks.
-            vars(self).update(_EMPTY | fields)
+            vars(self).update({"kwargs": {}, "headers": {}, "stamps": {}, **fields})
             if not _FIELDS.issuperset(fields):
                 raise TypeError(f"not fields of a message: {fields.keys() - _FIELDS}")
             self.__post_init__()
@@ -101,7 +100,6 @@ class TaskMessage:
             _check_headers(self.headers, self.shadow)
 
 
-_EMPTY: Mapping[str, Mapping[str, Any]] = {name: MappingProxyType({}) for name in ("kwargs", "headers", "stamps")}
 _FIELDS = frozenset(TaskMessage.__dataclass_fields__)
 
 

@@ -89,6 +89,16 @@ def test_arguments_are_described_for_people_to_read() -> None:
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("[1]", "{'a': 'b'}")
 
 
+def test_no_arguments_are_described_as_none() -> None:
+    headers = headers_of()
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{}")
+
+
+def test_a_limit_is_written_as_it_was_given_whatever_the_one_before_was() -> None:
+    limits = [headers_of(time_limit=limit)["timelimit"] for limit in (5, 5.0, 5)]
+    assert json.dumps(limits) == "[[5, null], [5.0, null], [5, null]]"
+
+
 def test_nothing_can_be_in_a_message_that_it_has_no_field_for() -> None:
     with pytest.raises(TypeError, match="countdown"):
         message(countdown=5)
