@@ -41,16 +41,19 @@ class _Fast:
         redis-py finds out by reading with no time to wait, a quarter of the work of a round trip. The system is asked
         first here, and that is done only if there is something.
         """
-        if self._writer and not _is_readable(self._writer.get_extra_info("socket").fileno()):
+        if self._writer and _is_quiet(self._writer.get_extra_info("socket").fileno()):
             return False
         something: bool = await super().can_read_destructive()  # type: ignore[misc]  # of the connection it is mixed into
         return something
 
 
-def _is_readable(socket: int) -> bool:
+def _is_quiet(socket: int) -> bool:
+    """Whether a socket is open and has nothing to read. One that the loop has closed already has no number any more."""
+    if socket < 0:
+        return False
     poll = select.poll()
     poll.register(socket, select.POLLIN)
-    return bool(poll.poll(0))
+    return not poll.poll(0)
 
 
 def connect(address: RedisAddress, connect_timeout: float) -> aioredis.Redis:

@@ -1,6 +1,8 @@
 """The gateway to redis-py."""
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -33,8 +35,17 @@ async def test_a_command_that_is_refused_fails_for_its_caller_alone(redis: Redis
     assert "key of another program" in str(refused)
 
 
-@pytest.mark.parametrize("goodbye", [b"", b"-ERR idle for too long\r\n"], ids=["without a word", "with a word"])
-async def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_anew(goodbye: bytes) -> None:
+RESET = struct.pack("ii", 1, 0)
+"""Linger for no time: the connection is not closed but torn down."""
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["just now", "and the loop knows"])
+@pytest.mark.parametrize(
+    "goodbye", [b"", b"-ERR idle for too long\r\n", None], ids=["without a word", "with a word", "torn down"]
+)
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_anew(
+    goodbye: bytes | None, heard: bool
+) -> None:
     let_go, gone = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,7 +54,9 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_anew(
             if b"GET" in data:
                 break
         await let_go.wait()
-        writer.write(goodbye)
+        if goodbye is None:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        writer.write(goodbye or b"")
         writer.close()
         await writer.wait_closed()
         gone.set()
@@ -54,6 +67,8 @@ async def test_a_connection_that_the_server_has_closed_meanwhile_is_opened_anew(
             assert await redis.execute("GET", "a") == b"OK"
             let_go.set()
             await gone.wait()
+            for _ in range(3 * heard):
+                await asyncio.sleep(0)  # a turn of the loop, in which it reads what there is
             assert await redis.execute("GET", "a") == b"OK"
 
 
