@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,11 +66,12 @@ class Page:
             f"{self.origin}/page",
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             yield
         finally:
-            browser.kill()
+            os.killpg(browser.pid, signal.SIGKILL)  # what is started may be a script, which starts the browser
             await browser.wait()
 
     async def until(self, name: str) -> list[Heard]:
