@@ -47,10 +47,13 @@ async def submit_all(
             made = [away] * len(batch) if away else await _all_made(batch, ready)
             accept = prepare([one for one in made if isinstance(one, Entry)])
             if on_its_way:
-                settled = await on_its_way
+                settled, on_its_way = await on_its_way, None
                 raise_first(stop_at, settled)
                 outcomes += settled
-                away = away or next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+                away = next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+            if away:
+                outcomes += [away if isinstance(one, Entry) else one for one in made]
+                continue
             on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
             await asyncio.sleep(0)  # it begins to be sent before the next is read
         settled = await on_its_way if on_its_way else []
