@@ -23,6 +23,7 @@ from pydantic import (
 
 from bridge import SubmitOptions, TaskRecord
 from bridge.protocol.clock import iso
+from bridge.protocol.message import MIN_HARD_LIMIT
 from bridge.protocol.state import Status
 
 POLL_AFTER_MS = 2_000
@@ -44,6 +45,7 @@ MAX_RETRIES = 1_000
 RETRIES_HEADER = "max_retries"
 Seconds = Annotated[StrictFloat, Field(ge=0, le=MAX_SECONDS)]
 Limit = Annotated[StrictFloat, Field(gt=0, le=MAX_SECONDS)]
+HardLimit = Annotated[StrictFloat, Field(ge=MIN_HARD_LIMIT, le=MAX_SECONDS)]
 
 
 def _plainly(value: object, validate: ValidatorFunctionWrapHandler) -> object:
@@ -83,7 +85,7 @@ class TaskOptions(_Request):
     countdown: Seconds | None = Field(None, description="Run no earlier than so long from now.")
     eta: Time | None = Field(None, description="Run no earlier than this time, with its UTC offset.")
     expires: TimeOrSeconds | None = Field(None, description="Do not start later than this time, or so long from now.")
-    time_limit: Limit | None = Field(None, description="The process that runs the task is killed after so long.")
+    time_limit: HardLimit | None = Field(None, description="The process that runs the task is killed after so long.")
     soft_time_limit: Limit | None = Field(None, description="The task is told to stop after so long.")
     task_id: StrictStr | None = Field(None, min_length=1, max_length=255, description="Made for you when not given.")
     tags: list[StrictStr] = Field([], max_length=32, description="Your own labels, up to 128 characters each.")

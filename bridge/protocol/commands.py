@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.keys import is_taken
-from bridge.protocol.message import MAX_LIMIT
+from bridge.protocol.message import MAX_LIMIT, MIN_HARD_LIMIT
 from bridge.protocol.values import check_json, check_name, check_task_id, check_type
 
 MAX_IDS = 10_000
@@ -139,6 +139,8 @@ def time_limit(task_name: str, *, soft: float | None, hard: float | None) -> Com
     for name, seconds in (("soft", soft), ("hard", hard)):
         if seconds is not None:
             _check_seconds(seconds, f"/{name}")
+    if hard is not None and hard < MIN_HARD_LIMIT:
+        raise InvalidMessage("/hard", f"must be at least {MIN_HARD_LIMIT} seconds; a worker hangs with less")
     if soft is not None and hard is not None and soft > hard:
         raise InvalidMessage("/soft", "must not be longer than hard")
     return Command(method="time_limit", arguments={"task_name": task_name, "hard": hard, "soft": soft})

@@ -29,6 +29,8 @@ RESERVED_HEADERS = frozenset(
 """Headers that a worker obeys: set by the fields of a message, never by a caller's own headers."""
 MAX_LIMIT = 31_536_000
 """Seconds of a time limit, a year; a worker adds it to its clock, and fails where a number is too large for that."""
+MIN_HARD_LIMIT = 0.1
+"""Seconds. A process that is killed as soon as it has its task may hold what its pool waits for: the worker hangs."""
 Signature = Mapping[str, Any]
 """A signature as it stands in a message. It is obeyed by workers, so it is made by `bridge.protocol.canvas` alone."""
 
@@ -107,6 +109,10 @@ def _check_limits(hard: float | None, soft: float | None) -> None:
     for name, limit in (("time_limit", hard), ("soft_time_limit", soft)):
         if limit is not None and not 0 < limit <= MAX_LIMIT:
             raise InvalidMessage(f"/options/{name}", "must be a number of seconds above 0, and a year at the most")
+    if hard is not None and hard < MIN_HARD_LIMIT:
+        raise InvalidMessage(
+            "/options/time_limit", f"must be at least {MIN_HARD_LIMIT} seconds; a worker hangs with less"
+        )
     if hard is not None and soft is not None and soft > hard:
         # A worker looks at the hard limit only after the soft one has passed (billiard/pool.py, celery/asynpool.py).
         raise InvalidMessage("/options/soft_time_limit", "must not be longer than time_limit")

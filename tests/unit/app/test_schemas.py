@@ -51,6 +51,7 @@ def test_a_duration_is_a_number_of_seconds_within_a_year(name: str, value: objec
 def test_no_delay_is_a_delay_and_no_time_is_no_limit() -> None:
     assert option("countdown", 0) == 0
     assert refused(TaskOptions, {"time_limit": 0}) == ["time_limit"]
+    assert refused(TaskOptions, {"time_limit": 1e-9}) == ["time_limit"]
     assert refused(TaskOptions, {"soft_time_limit": 0}) == ["soft_time_limit"]
 
 

@@ -121,6 +121,7 @@ def test_a_queue_may_be_bound_to_an_exchange_of_another_name() -> None:
         ("/soft", lambda: commands.time_limit("tasks.add", soft=0, hard=None)),
         ("/soft", lambda: commands.time_limit("tasks.add", soft=3, hard=2)),
         ("/hard", lambda: commands.time_limit("tasks.add", soft=None, hard=float("nan"))),
+        ("/hard", lambda: commands.time_limit("tasks.add", soft=None, hard=1e-9)),
         ("/n", lambda: commands.pool_grow(0)),
         ("/n", lambda: commands.pool_grow(True)),
         ("/n", lambda: commands.pool_shrink(MAX_PROCESSES + 1)),

@@ -38,6 +38,7 @@ def headers_of(**fields: Any) -> dict[str, Any]:
         ({"eta": NAIVE}, "/options/eta"),
         ({"expires": NAIVE}, "/options/expires"),
         ({"time_limit": 0}, "/options/time_limit"),
+        ({"time_limit": 1e-09}, "/options/time_limit"),
         ({"time_limit": math.inf}, "/options/time_limit"),
         ({"soft_time_limit": -1}, "/options/soft_time_limit"),
         ({"soft_time_limit": math.nan}, "/options/soft_time_limit"),
