@@ -28,7 +28,8 @@ class Producer:
 
     async def submit(self, call: Call) -> TaskMessage | Replayed:
         """Queue one task; its message. Raises what `TaskClient.submit` raises."""
-        submission = self._submission(call, await self._options(call))
+        options = await self._options(call) if call.options else DEFAULTS
+        submission = self._submission(call, options)
         return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(

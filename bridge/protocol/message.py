@@ -164,12 +164,11 @@ def encode(message: TaskMessage) -> EncodedTask:
     task_id, parent = _quoted(message.task_id), _text(message.parent_id)
     root = task_id if message.root_id is None else _quoted(message.root_id)
     args, kwargs = _shown(message.args, message.argsrepr), _shown(message.kwargs, message.kwargsrepr)
-    times = f'"eta": {_time(message.eta)}, "expires": {_time(message.expires)}'
+    times = _times(message.eta, message.expires)
     body, content, compressed = _packed(message)
     headers = (
         f'{begins}{task_id}{shadow}{times}{group}{root}, "parent_id": {parent}, "argsrepr": {args}, '
-        f'"kwargsrepr": {kwargs}{origin}{_value(message.stamped_headers)}, "stamps": {_members(message.stamps)}'
-        f"{_more(message.headers)}{compressed}}}"
+        f'"kwargsrepr": {kwargs}{origin}{_stamped(message)}{_more(message.headers)}{compressed}}}'
     )
     announced = (
         f'"uuid": {task_id}, "root_id": {root}, "parent_id": {parent}, "name": {name}, "args": {args}, '
@@ -206,16 +205,28 @@ def _text(text: str | None) -> str:
     return "null" if text is None else _quoted(text)
 
 
+def _times(eta: datetime | None, expires: datetime | None) -> str:
+    return _NEVER if eta is expires is None else f'"eta": {_time(eta)}, "expires": {_time(expires)}'
+
+
 def _time(moment: datetime | None) -> str:
     return "null" if moment is None else f'"{moment.isoformat()}"'
+
+
+_NEVER = f'"eta": {_time(None)}, "expires": {_time(None)}'
 
 
 def _value(value: object) -> str:
     return "null" if value is None else json.dumps(value)
 
 
-def _members(members: Mapping[str, Any]) -> str:
-    return json.dumps(dict(members)) if members else "{}"
+def _stamped(message: TaskMessage) -> str:
+    if message.stamped_headers is None and not message.stamps:
+        return _NO_STAMPS
+    return f'{_value(message.stamped_headers)}, "stamps": {json.dumps(dict(message.stamps))}'
+
+
+_NO_STAMPS = 'null, "stamps": {}'
 
 
 def _more(members: Mapping[str, Any]) -> str:

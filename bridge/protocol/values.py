@@ -111,7 +111,7 @@ def check_arguments(args: object, kwargs: object) -> None:
     """
     if not isinstance(args, _LISTS):
         raise InvalidMessage("/args", "must be a list")
-    if args:
+    if not all(map(_is_plain, args)):
         check_json(args, "/args")
     if type(kwargs) is not dict:
         if not isinstance(kwargs, Mapping):
