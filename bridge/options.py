@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Self
 
 from bridge.call import Call
@@ -86,8 +87,11 @@ class Options:
             InvalidMessage: something in it would harm a worker or could not be read back.
         """
         given = vars(self)
-        fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now) if given else {}
         args, kwargs = (() if call.args is None else call.args), ({} if call.kwargs is None else call.kwargs)
+        if _OF_A_MESSAGE.isdisjoint(given):
+            check_type(call.task, (str,), "/task")
+            return _plain(call.task, origin).again(task_id, args, kwargs)
+        fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now)
         return TaskMessage(task=call.task, task_id=task_id, args=args, kwargs=kwargs, origin=origin, **fields)
 
     def _made(self, now: datetime) -> dict[str, Any]:
@@ -132,6 +136,14 @@ _STRAIGHT = frozenset(
     }
 )
 """Options that are fields of a message as they are."""
+_MADE = frozenset({"countdown", "eta", "expires", "link", "link_error", "chord", "stamps", "stamped_headers"})
+_OF_A_MESSAGE = _STRAIGHT | _MADE
+
+
+@lru_cache(1_024)
+def _plain(task: str, origin: str) -> TaskMessage:
+    """A message that no option changes, which others are made by."""
+    return TaskMessage(task=task, task_id="any", origin=origin)
 
 
 def _moment(value: datetime | float | None, now: datetime, pointer: str) -> datetime | None:

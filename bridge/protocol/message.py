@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.compression import compression_named
@@ -14,7 +14,6 @@ from bridge.protocol.saferepr import saferepr
 from bridge.protocol.serializers import JSON, dumps_checked, json_text, serializer_named
 from bridge.protocol.values import check_arguments, check_aware, check_json, check_name, check_task_id, check_task_name
 
-NO_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 RESERVED_HEADERS = frozenset(
     {
         *("lang", "task", "id", "shadow", "eta", "expires", "group", "group_index", "retries", "timelimit", "root_id"),
@@ -87,6 +86,19 @@ class TaskMessage:
                 raise TypeError(f"not fields of a message: {fields.keys() - _FIELDS}")
             self.__post_init__()
 
+    @cached_property
+    def form(self) -> "Form":
+        """What is written of it but for its id and arguments; made once, also for those that are made by `again`."""
+        return _form(self)
+
+    def again(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Self:
+        """The message of another task that differs by these alone. Raises as the class does."""
+        check_task_id(task_id, "/options/task_id")
+        check_arguments(args, kwargs)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), form=self.form, task_id=task_id, args=args, kwargs=kwargs)
+        return other
+
     def __post_init__(self) -> None:
         check_task_id(self.task_id, "/options/task_id")
         if not self.planned:
@@ -157,41 +169,48 @@ def encode(message: TaskMessage) -> EncodedTask:
     Raises:
         InvalidMessage: another serializer than JSON cannot write the arguments.
     """
-    begins, shadow, group, origin, name = _letterhead(
-        message.task, message.shadow, message.group_id, message.group_index, message.retries, message.time_limit,
-        message.soft_time_limit, message.origin, message.ignore_result,
-    )  # fmt: skip
-    task_id, parent = _quoted(message.task_id), _text(message.parent_id)
-    root = task_id if message.root_id is None else _quoted(message.root_id)
+    form, task_id = message.form, _quoted(message.task_id)
+    root = form.root or task_id
     args, kwargs = _shown(message.args, message.argsrepr), _shown(message.kwargs, message.kwargsrepr)
-    times = _times(message.eta, message.expires)
-    body, content, compressed = _packed(message)
-    headers = (
-        f'{begins}{task_id}{shadow}{times}{group}{root}, "parent_id": {parent}, "argsrepr": {args}, '
-        f'"kwargsrepr": {kwargs}{origin}{_stamped(message)}{_more(message.headers)}{compressed}}}'
-    )
-    announced = (
-        f'"uuid": {task_id}, "root_id": {root}, "parent_id": {parent}, "name": {name}, "args": {args}, '
-        f'"kwargs": {kwargs}, "retries": {message.retries}, {times}'
-    )
-    return EncodedTask(message, headers, announced, body, content)
+    headers = f'{form.begin}{task_id}{form.until_root}{root}{form.until_args}{args}, "kwargsrepr": {kwargs}{form.end}'
+    announced = f'"uuid": {task_id}, "root_id": {root}{form.announced}{args}, "kwargs": {kwargs}{form.announced_end}'
+    return EncodedTask(message, headers, announced, _body(message, form.embed), form.content)
 
 
-@lru_cache(1_024, typed=True)  # 5 and 5.0 are written differently
-def _letterhead(
-    task: str, shadow: str | None, group: str | None, index: int | None, retries: int, hard: float | None,
-    soft: float | None, origin: str, ignore_result: bool | None,
-) -> tuple[str, str, str, str, str]:  # fmt: skip
-    """The parts of the headers that are the same for most calls of a task, and its name: from each to what is not."""
-    name = _quoted(task)
-    return (
-        f'{{"lang": "py", "task": {name}, "id": ',
-        f', "shadow": {_text(shadow)}, ',
-        f', "group": {_text(group)}, "group_index": {_value(index)}, "retries": {retries}, '
-        f'"timelimit": [{_value(hard)}, {_value(soft)}], "root_id": ',
-        f', "origin": {_quoted(origin)}, "ignore_result": {_value(ignore_result)}, "replaced_task_nesting": 0, '
-        f'"stamped_headers": ',
-        name,
+class Form(NamedTuple):
+    """What is written of a message but for its id and arguments: the parts of `EncodedTask`, from each to the next."""
+
+    begin: str
+    until_root: str
+    root: str | None
+    """None is the task's id."""
+    until_args: str
+    end: str
+    announced: str
+    announced_end: str
+    embed: str
+    """The last part of a body in JSON."""
+    content: str
+
+
+def _form(message: TaskMessage) -> Form:
+    name, parent = _quoted(message.task), _text(message.parent_id)
+    times = f'"eta": {_time(message.eta)}, "expires": {_time(message.expires)}'
+    serializer = JSON if message.serializer is None else serializer_named(message.serializer)
+    return Form(
+        begin=f'{{"lang": "py", "task": {name}, "id": ',
+        until_root=f', "shadow": {_text(message.shadow)}, {times}, "group": {_text(message.group_id)}, "group_index": '
+        f'{json_text(message.group_index)}, "retries": {message.retries}, '
+        f'"timelimit": {json_text([message.time_limit, message.soft_time_limit])}, "root_id": ',
+        root=None if message.root_id is None else _quoted(message.root_id),
+        until_args=f', "parent_id": {parent}, "argsrepr": ',
+        end=f', "origin": {_quoted(message.origin)}, "ignore_result": {json_text(message.ignore_result)}, '
+        f'"replaced_task_nesting": 0, "stamped_headers": {json_text(message.stamped_headers)}, '
+        f'"stamps": {json_text(dict(message.stamps))}{_more(_last_headers(message))}}}',
+        announced=f', "parent_id": {parent}, "name": {name}, "args": ',
+        announced_end=f', "retries": {message.retries}, {times}',
+        embed=json_text(_embed(message)),
+        content=content_of(serializer.content_type, serializer.content_encoding),
     )
 
 
@@ -205,47 +224,27 @@ def _text(text: str | None) -> str:
     return "null" if text is None else _quoted(text)
 
 
-def _times(eta: datetime | None, expires: datetime | None) -> str:
-    return _NEVER if eta is expires is None else f'"eta": {_time(eta)}, "expires": {_time(expires)}'
-
-
 def _time(moment: datetime | None) -> str:
     return "null" if moment is None else f'"{moment.isoformat()}"'
 
 
-_NEVER = f'"eta": {_time(None)}, "expires": {_time(None)}'
-
-
-def _value(value: object) -> str:
-    return "null" if value is None else json.dumps(value)
-
-
-def _stamped(message: TaskMessage) -> str:
-    if message.stamped_headers is None and not message.stamps:
-        return _NO_STAMPS
-    return f'{_value(message.stamped_headers)}, "stamps": {json.dumps(dict(message.stamps))}'
-
-
-_NO_STAMPS = 'null, "stamps": {}'
+def _last_headers(message: TaskMessage) -> Mapping[str, Any]:
+    if message.compression is None:
+        return message.headers
+    return {**message.headers, "compression": compression_named(message.compression).content_type}
 
 
 def _more(members: Mapping[str, Any]) -> str:
-    return f", {json.dumps(dict(members))[1:-1]}" if members else ""
+    return f", {json_text(dict(members))[1:-1]}" if members else ""
 
 
-def _packed(message: TaskMessage) -> tuple[bytes, str, str]:
-    """The body, what the envelope says of it, and the header of its compression."""
+def _body(message: TaskMessage, embed: str) -> bytes:
     if message.serializer is None:
-        embed = _NOTHING_EMBEDDED if _embeds_nothing(message) else json_text(_embed(message))
-        body, content = f"{json_text([message.args, dict(message.kwargs)])[:-1]}, {embed}]".encode(), JSON_CONTENT
+        body = f"{json_text([message.args, dict(message.kwargs)])[:-1]}, {embed}]".encode()
     else:
-        serializer = serializer_named(message.serializer)
-        body = dumps_checked((message.args, dict(message.kwargs), _embed(message)), serializer)
-        content = content_of(serializer.content_type, serializer.content_encoding)
-    if message.compression is None:
-        return body, content, ""
-    compression = compression_named(message.compression)
-    return compression.compress(body), content, f', "compression": "{compression.content_type}"'
+        called = (message.args, dict(message.kwargs), _embed(message))
+        body = dumps_checked(called, serializer_named(message.serializer))
+    return body if message.compression is None else compression_named(message.compression).compress(body)
 
 
 def content_of(content_type: str, content_encoding: str) -> str:
@@ -254,11 +253,6 @@ def content_of(content_type: str, content_encoding: str) -> str:
 
 
 JSON_CONTENT = content_of(JSON.content_type, JSON.content_encoding)
-_NOTHING_EMBEDDED = json_text(NO_EMBED)
-
-
-def _embeds_nothing(message: TaskMessage) -> bool:
-    return message.link is None and message.link_error is None and message.chain is None and message.chord is None
 
 
 def _embed(message: TaskMessage) -> dict[str, Any]:

@@ -147,3 +147,15 @@ def test_a_signature_brings_its_callbacks_and_stamps() -> None:
     made = Options.of(call.options)
     assert (made.stamps, made.stamped_headers) == ({"tenant": "acme"}, ("tenant",))
     assert made.link == (add,)
+
+
+def test_what_is_written_of_tasks_without_options_is_made_once() -> None:
+    one, other = (
+        DEFAULTS.message(Call("tasks.add", [value]), task_id=str(value), origin="", now=NOW) for value in (1, 2)
+    )
+    assert one.form is other.form
+    assert message(time_limit=5).form is not message(time_limit=5).form
+
+
+def test_options_that_are_not_of_the_message_do_not_change_it() -> None:
+    assert message(queue="mail", priority=3, tags=["a"], record=False) == message()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.message import NO_EMBED, TaskMessage, encode
+from bridge.protocol.message import TaskMessage, encode
 
 NAIVE = datetime(2026, 1, 31)
 
@@ -60,7 +60,8 @@ def test_what_would_harm_a_worker_is_refused_by_its_pointer(fields: Mapping[str,
 def test_the_body_is_args_kwargs_and_an_empty_embed() -> None:
     encoded = encode(message(args=(1, "é"), kwargs={"b": 2}))
 
-    assert json.loads(encoded.body) == [[1, "é"], {"b": 2}, NO_EMBED]
+    nothing = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+    assert json.loads(encoded.body) == [[1, "é"], {"b": 2}, nothing]
 
 
 def test_the_message_says_nothing_about_ignoring_the_result_so_that_the_task_decides() -> None:
@@ -108,6 +109,25 @@ def test_nothing_can_be_in_a_message_that_it_has_no_field_for() -> None:
 def test_a_message_tells_what_it_is_called_with_as_its_caller_has_it() -> None:
     headers = headers_of(args=["secret"], argsrepr="(…)", kwargsrepr="{…}")
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("(…)", "{…}")
+
+
+def test_a_message_for_another_task_is_written_as_one_that_was_asked_for_in_the_same_way() -> None:
+    fields = {"time_limit": 5, "headers": {"x": 1}, "parent_id": "p"}
+    again = message(**fields).again("b2", [3], {"c": 4})
+
+    made = message(**fields, task_id="b2", args=[3], kwargs={"c": 4})
+    assert again == made
+    assert encode(again) == encode(made)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "args", "kwargs", "pointer"),
+    [("a/b", [], {}, "/options/task_id"), ("b2", "text", {}, "/args"), ("b2", [], {"a": math.nan}, "/kwargs/a")],
+)
+def test_another_task_is_checked_as_the_first(task_id: str, args: Any, kwargs: Any, pointer: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        message().again(task_id, args, kwargs)
+    assert refused.value.pointer == pointer
 
 
 def test_headers_of_ones_own_stand_behind_celerys() -> None:
