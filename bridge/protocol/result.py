@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
 from bridge.protocol.compact import compact
@@ -33,8 +32,7 @@ READY_STATES = frozenset({"SUCCESS", "FAILURE", "REVOKED"})
 _NO_NEWS = frozenset({"PENDING", "RECEIVED"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskMeta:
+class TaskMeta(NamedTuple):
     """What the backend holds of a task: Celery's state, and the result, progress or exception that goes with it."""
 
     task_id: str
@@ -66,16 +64,11 @@ def read_meta(value: bytes) -> TaskMeta:
     """
     try:
         meta = loads_any(_plain(value))
-        return TaskMeta(
-            task_id=_text(meta["task_id"]),
-            state=_text(meta["status"]),
-            result=meta.get("result"),
-            traceback=meta.get("traceback"),
-            name=_text(meta.get("name") or ""),
-            worker=_text(meta.get("worker") or ""),
-            parent_id=_text(meta.get("parent_id") or ""),
-            children=_started(meta.get("children")),
-        )
+        task_id, state = meta["task_id"], meta["status"]
+        name, worker, parent_id = meta.get("name") or "", meta.get("worker") or "", meta.get("parent_id") or ""
+        _check_texts(task_id, state, name, worker, parent_id)
+        children = _started(meta.get("children"))
+        return TaskMeta(task_id, state, meta.get("result"), meta.get("traceback"), name, worker, children, parent_id)
     except UnreadableBytes as error:
         raise UnreadableBytes(f"not the meta of a task: {error}. It begins with {value[:80]!r}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -89,10 +82,10 @@ def _plain(value: bytes) -> bytes:
     return decompressed(data, content_type.decode(errors="replace"))
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
+def _check_texts(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is not a text")
 
 
 def _started(children: object) -> Sequence[Any] | None:

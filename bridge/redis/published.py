@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from redis import exceptions
 
@@ -18,8 +17,7 @@ SILENCE_SECONDS = 15.0
 """Silence of a connection, pings unanswered, after which it is taken for dead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(NamedTuple):
     """A message of a subscription; without a channel it says that the subscription has just begun, or begun again."""
 
     channel: str = ""

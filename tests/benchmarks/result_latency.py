@@ -14,8 +14,8 @@ from bridge import connect
 from tests.benchmarks.report import Figure, Pairs
 from tests.benchmarks.services import Bench
 
-ROUNDS = 5
-RESULTS = 500
+ROUNDS = 15
+RESULTS = 300
 AT_MOST = 1.2
 Ask = Callable[[str], None]
 

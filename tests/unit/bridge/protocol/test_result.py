@@ -2,7 +2,6 @@ import bz2
 import json
 import lzma
 import zlib
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -87,7 +86,7 @@ def test_a_result_nested_too_deep_to_be_written_again_is_told_by_its_address() -
     for _ in range(10_000):
         deep = [deep]
 
-    news = news_of_meta(replace(found, result=deep), at_ms=AT_MS, inline_limit=LIMIT)
+    news = news_of_meta(found._replace(result=deep), at_ms=AT_MS, inline_limit=LIMIT)
     assert news is not None
     assert news.details == {"result_ref": "/v1/tasks/a1/result"}
 
@@ -199,7 +198,7 @@ def test_a_revoked_task_is_cancelled_to_who_awaits_it() -> None:
 
 
 def test_a_value_nested_too_deep_to_be_made_again_is_unreadable() -> None:
-    deep = replace(read_meta(meta("a1", "SUCCESS")), result=nested(10_000))
+    deep = read_meta(meta("a1", "SUCCESS"))._replace(result=nested(10_000))
     with pytest.raises(UnreadableBytes, match="the result of task a1 is nested too deep"):
         outcome(deep)
 
