@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from app.errors import documented
 from app.response_headers import RATE_LIMIT, described
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 
 NEEDED = {
     ("POST", "/tasks/submit"): Scope.SUBMIT,

@@ -18,7 +18,7 @@ from app.schemas import POLL_AFTER_MS, TaskRequest, TaskResource, now_ms, task_p
 from app.streaming import TaskStream, begun
 from app.waiting import end_within
 from bridge import TaskHandle, TaskRecord
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from bridge.errors import PetioleError
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from starlette.types import Scope as Asgi
 
 from app.errors import Problem, ProblemRaised
-from bridge.api_keys import ApiKey, ApiKeys, Scope, read_key
-from bridge.stream_tokens import StreamGrant, StreamTokens
+from bridge.access.api_keys import ApiKey, ApiKeys, Scope, read_key
+from bridge.access.stream_tokens import StreamGrant, StreamTokens
 
 Headers = Mapping[bytes, bytes]
 """Of a request, by their names in small letters."""

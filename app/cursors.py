@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from app.errors import ProblemRaised, payload_invalid
 from bridge.errors import InvalidMessage
-from bridge.task_list import Cursor
+from bridge.records.task_list import Cursor
 
 MAX_CURSOR = 500
 

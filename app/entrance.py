@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from app.auth import Doorkeeper, KnownKeys
 from app.rate_limit import Limiter
 from app.settings import Settings
-from bridge.api_keys import ApiKeys
-from bridge.rate_limits import RateLimits
+from bridge.access.api_keys import ApiKeys
+from bridge.access.rate_limits import RateLimits
+from bridge.access.stream_tokens import StreamTokens, new_secret, shared_secret
 from bridge.redis import Redis
-from bridge.stream_tokens import StreamTokens, new_secret, shared_secret
 
 
 def _of_this_process() -> Doorkeeper:

@@ -7,8 +7,8 @@ from app import sse
 from app.deps import Edge
 from app.schemas import TaskResource, now_ms
 from app.streaming import UpdateStream
-from bridge.feed import FeedReset, FeedStep
-from bridge.feed_entry import FeedEntry, Selection
+from bridge.follow.feed import FeedReset, FeedStep
+from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.compact import compact
 
 

@@ -14,7 +14,7 @@ from app.entrance import Entrance
 from app.errors import ProblemRaised
 from app.preferences import wish
 from app.rate_limit import RawHeaders
-from bridge.api_keys import Scope as KeyScope
+from bridge.access.api_keys import Scope as KeyScope
 from bridge.errors import TaskNotFound
 
 PARAMETER = "token"

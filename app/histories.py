@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.schemas import TaskResource, now_ms
 from bridge import StatusUpdate, TaskClient
-from bridge.feed import FeedReset
-from bridge.feed_entry import FeedEntry, Selection
-from bridge.follower import Reset
+from bridge.follow.feed import FeedReset
+from bridge.follow.feed_entry import FeedEntry, Selection
+from bridge.follow.follower import Reset
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from app.batch_items import Item, Refused
 from bridge import TaskClient, TaskHandle
-from bridge.claims import Claimed
 from bridge.errors import IdempotencyKeyReused
-from bridge.idempotency import UNKNOWN, Digest, agree, most_items
+from bridge.submit.claims import Claimed
+from bridge.submit.idempotency import UNKNOWN, Digest, agree, most_items
 
 AT_A_STRETCH = 64
 """Items that are read before others have their turn."""

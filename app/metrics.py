@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from app.traffic import BOUNDS, Tally, Traffic
-from bridge.queues import Backlog, QueueState, WatcherStatus
+from bridge.remote.queues import Backlog, QueueState, WatcherStatus
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _LE = tuple("+Inf" if math.isinf(bound) else str(bound) for bound in BOUNDS)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from math import ceil
 
 from app.errors import Problem, ProblemRaised
+from bridge.access.rate_limits import Allowance, RateLimits
 from bridge.errors import PetioleError
-from bridge.rate_limits import Allowance, RateLimits
 
 RawHeaders = list[tuple[bytes, bytes]]
 NAME = "requests"

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from bridge.feed_entry import FeedEntry
-from bridge.status import StatusUpdate
+from bridge.follow.feed_entry import FeedEntry
+from bridge.records.status import StatusUpdate
 
 MEDIA_TYPE = "text/event-stream"
 NOT_STORED = {"Cache-Control": "no-store"}

@@ -16,7 +16,7 @@ from app import sse
 from app.deps import Edge
 from app.schemas import TaskResource, now_ms
 from bridge.errors import PetioleError
-from bridge.follower import Reset, Step
+from bridge.follow.follower import Reset, Step
 
 logger = logging.getLogger(__name__)
 JITTER = (0.25, 1.5)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from app.deps import Edge
 from bridge import TaskRecord
-from bridge.follower import Follower
+from bridge.follow.follower import Follower
 
 
 async def news_within(seconds: float, record: TaskRecord, edge: Edge) -> TaskRecord:

@@ -1,14 +1,14 @@
 """Celery's asyncio side: submit tasks and know what becomes of them, without Celery in the process."""
 
-from bridge.call import Call, SubmitOptions
 from bridge.client import TaskClient
-from bridge.control import TaskControl
 from bridge.handle import Cancelled, ChainHandle, GroupHandle, TaskHandle
 from bridge.opening import connect, open_client
 from bridge.protocol.canvas import Canvas, chain, chord, chunks, group, signature, xmap, xstarmap
 from bridge.protocol.events import CeleryEvent
 from bridge.protocol.serializers import Serializer, register_serializer
-from bridge.status import StatusUpdate, TaskRecord
+from bridge.records.status import StatusUpdate, TaskRecord
+from bridge.remote.control import TaskControl
+from bridge.submit.call import Call, SubmitOptions
 
 __all__ = [
     "Call",

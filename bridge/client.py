@@ -5,13 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
-from bridge.acceptance import Replayed
-from bridge.call import Asked, Call, SubmitOptions
-from bridge.control import TaskControl
 from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
-from bridge.follower import Follower, following, updates
+from bridge.follow.follower import Follower, following, updates
+from bridge.follow.hub import DEFAULT_BUFFER
+from bridge.follow.workflow_follower import After, workflow_updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
-from bridge.hub import DEFAULT_BUFFER
 from bridge.launcher import Begun, Launcher
 from bridge.parts import Parts
 from bridge.producer import Producer
@@ -24,11 +22,13 @@ from bridge.protocol.news import News
 from bridge.protocol.result import TaskMeta, outcome, read_meta
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
-from bridge.queues import Backlog, WatcherStatus, WorkerStatus
+from bridge.records.status import StatusUpdate, TaskRecord
+from bridge.remote.control import TaskControl
+from bridge.remote.queues import Backlog, WatcherStatus, WorkerStatus
 from bridge.replays import Replays
 from bridge.settings import BridgeSettings
-from bridge.status import StatusUpdate, TaskRecord
-from bridge.workflow_follower import After, workflow_updates
+from bridge.submit.acceptance import Replayed
+from bridge.submit.call import Asked, Call, SubmitOptions
 
 
 class TaskClient:
@@ -112,7 +112,7 @@ class TaskClient:
 
         Raises:
             SomeRefused: not all were accepted; its `outcomes` say which.
-            InvalidMessage: `atomic`, and there are more than `bridge.bulk.MOST_TOGETHER`.
+            InvalidMessage: `atomic`, and there are more than `bridge.submit.bulk.MOST_TOGETHER`.
             BrokerUnavailable: `atomic`, and Redis did not answer.
         """
         outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
@@ -208,7 +208,7 @@ class TaskClient:
     def following(
         self, task_id: str, after: int = 0, *, limit: int = DEFAULT_BUFFER
     ) -> AbstractContextManager[Follower]:
-        """A follower that a stream is made of: step by step, with a timeout. See `bridge.follower`."""
+        """A follower that a stream is made of: step by step, with a timeout. See `bridge.follow.follower`."""
         return following(self._parts.store, self._parts.hub, task_id, after, limit=limit)
 
     def follow(
@@ -231,7 +231,7 @@ class TaskClient:
         return workflow_updates(self._parts.store, self._parts.hub, result, after)
 
     def events(self) -> AsyncGenerator[CeleryEvent, None]:
-        """Every event of workers and producers from now on; see `bridge.event_receiver.EventReceiver.events`."""
+        """Every event of workers and producers from now on; see `bridge.remote.event_receiver.EventReceiver.events`."""
         return self._parts.events.events()
 
     def wake_followers(self) -> None:

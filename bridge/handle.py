@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.awaiting import all_of, unless_failed
 from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
+from bridge.follow.workflow_follower import After
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
-from bridge.status import StatusUpdate
-from bridge.workflow_follower import After
+from bridge.records.status import StatusUpdate
 
 if TYPE_CHECKING:
     from bridge.client import TaskClient

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from bridge.acceptance import NO_FACTS, Facts, Replayed, Submission
-from bridge.entry import Entry
 from bridge.errors import HeldBack, PetioleError
-from bridge.idempotency import Claim, check_key, fingerprint_of_workflow
 from bridge.ids import ids_from
 from bridge.parts import Parts
-from bridge.planned_steps import planned_steps
 from bridge.protocol.canvas import Canvas, Plan, Sending, plan
 from bridge.protocol.canvas.check import queues
 from bridge.protocol.canvas.results import ResultNode
 from bridge.redis import Command
 from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import NO_FACTS, Facts, Replayed, Submission
+from bridge.submit.entry import Entry
+from bridge.submit.idempotency import Claim, check_key, fingerprint_of_workflow
+from bridge.submit.planned_steps import planned_steps
 
 AT_ONCE = 1_000
 """Messages of one workflow that wait for their round trip at once."""

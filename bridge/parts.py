@@ -8,25 +8,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bridge.acceptance import Identity
-from bridge.bindings import Bindings
-from bridge.claims import Claims
-from bridge.event_receiver import EventReceiver
-from bridge.feed import Feed
-from bridge.hub import Hub
+from bridge.follow.feed import Feed
+from bridge.follow.hub import Hub
 from bridge.ids import Ids
-from bridge.mailbox import Mailbox
 from bridge.protocol.events import Sender
-from bridge.publisher import Publisher
-from bridge.queue_control import QueueControl
-from bridge.queues import Queues
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import TaskList
 from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
-from bridge.result_waiter import ResultWaiter
+from bridge.remote.event_receiver import EventReceiver
+from bridge.remote.mailbox import Mailbox
+from bridge.remote.queue_control import QueueControl
+from bridge.remote.queues import Queues
+from bridge.remote.task_types import TaskTypes
+from bridge.results.backend import ResultBackend
+from bridge.results.waiter import ResultWaiter
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from bridge.task_list import TaskList
-from bridge.task_types import TaskTypes
+from bridge.submit.acceptance import Identity
+from bridge.submit.bindings import Bindings
+from bridge.submit.claims import Claims
+from bridge.submit.publisher import Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

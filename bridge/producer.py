@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
 
-from bridge.acceptance import NO_FACTS, Facts, Replayed, Submission
-from bridge.bulk import Outcome, raise_first, submit_all, submit_together
-from bridge.call import Asked, Call, call_of
-from bridge.entry import Entry
 from bridge.errors import IdempotencyKeyReused
-from bridge.idempotency import Claim, check_key, fingerprint
-from bridge.options import DEFAULTS, Options
 from bridge.parts import Parts
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import NO_FACTS, Facts, Replayed, Submission
+from bridge.submit.bulk import Outcome, raise_first, submit_all, submit_together
+from bridge.submit.call import Asked, Call, call_of
+from bridge.submit.entry import Entry
+from bridge.submit.idempotency import Claim, check_key, fingerprint
+from bridge.submit.options import DEFAULTS, Options
 
 
 class Producer:

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.acceptance import Replayed, Submission
-from bridge.bulk import Outcome, submit_all
-from bridge.call import Call
-from bridge.entry import Entry
 from bridge.errors import InvalidMessage, PayloadGone, TaskNotFound
-from bridge.idempotency import Claim, check_key, fingerprint_of_replay
-from bridge.options import Options
 from bridge.parts import Parts
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.replay import again
 from bridge.protocol.route import Route
-from bridge.status import TaskRecord
+from bridge.records.status import TaskRecord
+from bridge.submit.acceptance import Replayed, Submission
+from bridge.submit.bulk import Outcome, submit_all
+from bridge.submit.call import Call
+from bridge.submit.entry import Entry
+from bridge.submit.idempotency import Claim, check_key, fingerprint_of_replay
+from bridge.submit.options import Options
 
 CHANGEABLE = frozenset(
     {"queue", "priority", "countdown", "eta", "expires", "time_limit", "soft_time_limit", "task_id", "tags"}

@@ -20,14 +20,14 @@ from arq import cron
 from arq.connections import ArqRedis, RedisSettings
 
 from bridge.address import Tls
-from bridge.ending import ending_in_time
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis, connection_pool, patience
-from bridge.registered_names import RegisteredNames
-from bridge.result_backend import ResultBackend
+from bridge.results.backend import ResultBackend
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from bridge.watcher import Installation, Watcher
-from bridge.worker_survey import WorkerSurvey
+from bridge.watch.ending import ending_in_time
+from bridge.watch.registered_names import RegisteredNames
+from bridge.watch.watcher import Installation, Watcher
+from bridge.watch.worker_survey import WorkerSurvey
 
 logger = logging.getLogger(__name__)
 Context = dict[Any, Any]

@@ -5,8 +5,8 @@ import re
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 
-from bridge.control import Inquiry, Order, TaskControl
-from bridge.mailbox import Replies
+from bridge.remote.control import Inquiry, Order, TaskControl
+from bridge.remote.mailbox import Replies
 
 TASK = "golden.echo"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

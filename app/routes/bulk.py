@@ -16,13 +16,13 @@ from app.errors import documented, problem_of
 from app.idempotency import DOCUMENTED, PARAMETERS, idempotency_key, replayed_header
 from app.schemas import CancelRequest, Signal, Time, now_ms
 from bridge import TaskClient, TaskRecord
-from bridge.acceptance import Replayed
-from bridge.bulk import Outcome
 from bridge.errors import BrokerUnavailable, PetioleError
-from bridge.idempotency import digest_of
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.state import ENDS, Status
-from bridge.task_list import FOR_EVER, START, TaskFilter, TaskPage
+from bridge.records.task_list import FOR_EVER, START, TaskFilter, TaskPage
+from bridge.submit.acceptance import Replayed
+from bridge.submit.bulk import Outcome
+from bridge.submit.idempotency import digest_of
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 MOST = 1_000

@@ -12,7 +12,7 @@ from app.feed_streaming import FeedStream
 from app.histories import FeedPage, feed_json
 from app.preferences import takes_stream
 from app.streaming import begun
-from bridge.feed_entry import Selection
+from bridge.follow.feed_entry import Selection
 
 router = APIRouter(prefix="/v1")
 MAX_NAMES = 1_000

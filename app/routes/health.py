@@ -8,7 +8,7 @@ from app.errors import Problem, ProblemRaised, documented
 from app.schemas import now_ms
 from bridge import TaskClient
 from bridge.errors import PetioleError
-from bridge.queues import WatcherStatus
+from bridge.remote.queues import WatcherStatus
 
 router = APIRouter(tags=["health"])
 WATCHER_SILENCE_MS = 10_000

@@ -10,7 +10,7 @@ from app.errors import documented
 from app.schemas import now_ms
 from app.segments import SegmentRoute
 from bridge.errors import QueueNotFound
-from bridge.queues import QueueState
+from bridge.remote.queues import QueueState
 
 router = APIRouter(prefix="/v1/queues", tags=["installation"], route_class=SegmentRoute)
 QueueName = Annotated[

@@ -13,9 +13,9 @@ from app.idempotency import idempotency_key
 from app.routes.tasks import TaskId
 from app.schemas import TaskOptions, TaskResource
 from bridge import Call, TaskRecord
-from bridge.acceptance import Replayed
 from bridge.errors import PetioleError
 from bridge.protocol.state import Status
+from bridge.submit.acceptance import Replayed
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)
 

@@ -9,8 +9,8 @@ from app.auth import caller_of
 from app.body import StrictJsonRoute
 from app.deps import TheEdge
 from app.errors import ProblemRaised, documented, payload_invalid
+from bridge.access.stream_tokens import MAX_LENGTH
 from bridge.protocol.clock import iso
-from bridge.stream_tokens import MAX_LENGTH
 
 router = APIRouter(prefix="/v1/stream-tokens", route_class=StrictJsonRoute)
 MAX_VALUES = 100

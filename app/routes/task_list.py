@@ -12,7 +12,7 @@ from app.errors import documented
 from app.schemas import TaskResource, Time, now_ms
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.state import Status
-from bridge.task_list import FOR_EVER, PAGE, START, Cursor, TaskFilter
+from bridge.records.task_list import FOR_EVER, PAGE, START, Cursor, TaskFilter
 
 router = APIRouter(prefix="/v1/tasks")
 MAX_PAGE = 1_000

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.deps import TheClient
 from app.errors import documented
 from bridge.protocol.clock import iso
-from bridge.queues import WorkerStatus
+from bridge.remote.queues import WorkerStatus
 
 router = APIRouter(prefix="/v1/workers", tags=["installation"])
 

@@ -21,7 +21,7 @@ from app.trace_context import trace_headers
 from app.waiting import end_within
 from app.workflows import Workflow, read_workflow
 from bridge import TaskRecord
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from bridge.errors import PetioleError
 from bridge.launcher import Begun
 from bridge.protocol.canvas.results import ResultNode

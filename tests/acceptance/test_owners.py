@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from app.access import needed
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from tests.acceptance.api import Api, Document
 from tests.acceptance.installation import STOCK_APP, Installation
 from tests.acceptance.operations import (

@@ -3,7 +3,7 @@
 import time
 
 from app.cli.ports import free_port
-from bridge.api_keys import ApiKeys, Scope
+from bridge.access.api_keys import ApiKeys, Scope
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from tests.benchmarks.load import compared, post

@@ -10,9 +10,9 @@ from statistics import median
 from app.cli.ports import free_port
 from bridge import connect
 from bridge.protocol.news import News
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
 from tests.benchmarks.load import HEAD_END
 from tests.benchmarks.report import Figure
 from tests.benchmarks.services import Bench

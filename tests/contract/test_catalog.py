@@ -11,8 +11,8 @@ from kombu.asynchronous.timer import Timer
 
 from bridge.protocol.catalog import Catalog
 from bridge.redis import Redis
+from bridge.remote.task_types import TaskTypes
 from bridge.settings import BridgeSettings
-from bridge.task_types import TaskTypes
 from workers.catalog import LIFE_SECONDS, announce
 
 

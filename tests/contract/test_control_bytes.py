@@ -7,10 +7,10 @@ from contextlib import aclosing
 import pytest
 from celery import Celery
 
-from bridge.control import TaskControl
 from bridge.ids import Ids
-from bridge.mailbox import Mailbox
 from bridge.redis import Redis
+from bridge.remote.control import TaskControl
+from bridge.remote.mailbox import Mailbox
 from bridge.settings import BridgeSettings
 from tests.contract import celery_control
 from tests.control_calls import CALLS, TOLD, comparable, replied

@@ -18,9 +18,9 @@ from app.cli.processes.child import Child
 from app.cli.stack.embedded import server_url
 from bridge import TaskClient, open_client
 from bridge.ids import Ids
-from bridge.mailbox import Replies
 from bridge.protocol.control import BINDINGS
 from bridge.redis import Redis
+from bridge.remote.mailbox import Replies
 from bridge.settings import BridgeSettings
 from tests.contract import celery_control
 from tests.contract.workers_environment import NEWEST, all_there, celery, celery_python, worker

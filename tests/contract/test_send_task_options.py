@@ -12,12 +12,12 @@ from celery import Celery
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.call import Call
-from bridge.options import Options
 from bridge.protocol.envelope import seal_task
 from bridge.protocol.keys import BrokerKeys
 from bridge.protocol.message import encode
 from bridge.protocol.route import Route
+from bridge.submit.call import Call
+from bridge.submit.options import Options
 from tests.contract.canvas_calls import Call as CanvasCall
 from tests.contract.canvas_calls import a, b, build_celerys, build_ours, c, chain, chord, group, task
 

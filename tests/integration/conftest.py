@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge import TaskClient, open_client
-from bridge.hub import Hub
-from bridge.publisher import Publisher
+from bridge.follow.hub import Hub
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.submissions import identity
 from tests.integration.watching import Worker, following, watcher

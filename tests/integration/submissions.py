@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from bridge.acceptance import Identity, Submission
 from bridge.protocol.events import Sender
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
+from bridge.submit.acceptance import Identity, Submission
 from tests.clocks import START, Clock
 
 TOMORROW = datetime.fromtimestamp(START, UTC) + timedelta(days=1)

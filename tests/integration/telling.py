@@ -4,7 +4,7 @@ from typing import Any
 
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
-from bridge.status_store import Advanced, StatusStore
+from bridge.records.status_store import Advanced, StatusStore
 from tests.clocks import START
 
 AT_MS = int(START * 1000)

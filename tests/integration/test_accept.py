@@ -10,10 +10,10 @@ from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated, Unreada
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import IN_A_MONTH, identity, submission

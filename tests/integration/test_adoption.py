@@ -4,11 +4,11 @@ from typing import Any
 
 from bridge import TaskClient
 from bridge.errors import TaskNotFound
-from bridge.feed_entry import FeedEntry, Selection
+from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import TaskFilter
 from bridge.redis import Redis
-from bridge.status_store import StatusStore
-from bridge.task_list import TaskFilter
 from tests.celery_says import received, succeeded
 from tests.integration.submissions import until
 from tests.integration.watching import Worker, has_come_to

@@ -7,10 +7,10 @@ import pytest
 from app.cli.processes.child import Child
 from bridge.errors import BrokerUnavailable
 from bridge.protocol.state import ENDS, TABLE, Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import Advanced, StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import Advanced, StatusStore
+from bridge.submit.publisher import Publisher
 from tests.integration.submissions import submission
 from tests.integration.telling import AT_MS, in_status, kinds, news, one, progress
 

@@ -4,9 +4,9 @@ import pytest
 
 from bridge.protocol.news import UNKNOWN_ATTEMPT
 from bridge.protocol.state import ENDS, Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import Advanced, StatusStore
 from bridge.redis import Redis
-from bridge.status_store import Advanced, StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.submissions import IN_A_MONTH, submission
 from tests.integration.telling import AT_MS, in_status, kinds, news, one

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.api_keys import ApiKeys, Scope, read_key
+from bridge.access.api_keys import ApiKeys, Scope, read_key
 from bridge.errors import ApiKeyNotFound, InvalidOwner, UnreadableBytes
 from bridge.protocol.keys import Keys
 from bridge.redis import Redis

@@ -17,8 +17,8 @@ from bridge import TaskClient, connect
 from bridge.errors import BrokerUnavailable, DuplicateTask, PetioleError, TaskFailed, UnreadableBytes
 from bridge.protocol.result import COMPRESSED
 from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
-from bridge.result_waiter import ResultWaiter
+from bridge.results.backend import ResultBackend
+from bridge.results.waiter import ResultWaiter
 from bridge.settings import BridgeSettings
 from tests.celery_says import meta
 from tests.servers import redis_server

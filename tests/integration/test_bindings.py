@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pytest
 
 from bridge import TaskClient
-from bridge.bindings import FRESH_SECONDS, Bindings
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.options import Options
 from bridge.protocol.bindings import Destination
 from bridge.protocol.keys import SEPARATOR
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.bindings import FRESH_SECONDS, Bindings
+from bridge.submit.options import Options
 
 KEY = "_kombu.binding.x"
 RED = Destination(exchange="x", routing_key="red")

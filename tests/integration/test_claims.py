@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from bridge import Call, TaskClient
-from bridge.claims import Claimed
 from bridge.errors import BrokerUnavailable, DuplicateTask, IdempotencyKeyReused
-from bridge.idempotency import UNKNOWN
 from bridge.redis import Redis
+from bridge.submit.claims import Claimed
+from bridge.submit.idempotency import UNKNOWN
 
 ONE, OTHER = "batch:1:01", "batch:2:02"
 KEY = "petiole:idempotency::k1"

@@ -12,10 +12,10 @@ from bridge.protocol.clock import milliseconds
 from bridge.protocol.envelope import open_json
 from bridge.protocol.result import read_meta
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from bridge.watcher import Watcher
+from bridge.watch.watcher import Watcher
 from tests.celery_says import meta, received, started
 from tests.clocks import WallClock
 from tests.integration.telling import news

@@ -9,9 +9,9 @@ import pytest
 from app.cli.processes.child import Child
 from bridge import connect
 from bridge.errors import BrokerUnavailable
-from bridge.event_receiver import EventReceiver
 from bridge.protocol.events import CeleryEvent
 from bridge.redis import Redis
+from bridge.remote.event_receiver import EventReceiver
 from bridge.settings import BridgeSettings
 from tests.celery_says import envelope, event, heartbeat, received, started
 from tests.integration.submissions import DEADLINE, until

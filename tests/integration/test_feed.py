@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.errors import SubscriberTooSlow
-from bridge.feed import BEGINNING, Feed, FeedFollower, FeedReset, FeedStep
-from bridge.feed_entry import FeedEntry, Selection
-from bridge.hub import Hub
+from bridge.follow.feed import BEGINNING, Feed, FeedFollower, FeedReset, FeedStep
+from bridge.follow.feed_entry import FeedEntry, Selection
+from bridge.follow.hub import Hub
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.integration.submissions import DEADLINE, submission
 from tests.integration.telling import news
 

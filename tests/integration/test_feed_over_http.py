@@ -11,10 +11,10 @@ from app.feed_streaming import FeedStream
 from app.main import create_app
 from app.settings import Settings
 from bridge import TaskClient
-from bridge.feed_entry import Selection
+from bridge.follow.feed_entry import Selection
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
-from bridge.status_store import StatusStore
+from bridge.records.status_store import StatusStore
 from tests.integration.submissions import DEADLINE
 from tests.integration.telling import news
 from tests.unit.app.edge import edge_on, requests_to

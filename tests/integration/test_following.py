@@ -8,14 +8,14 @@ import pytest
 
 from app.cli.processes.child import Child
 from bridge.errors import SubscriberTooSlow
-from bridge.follower import Follower, Reset, following, updates
-from bridge.hub import DEFAULT_BUFFER, Hub
+from bridge.follow.follower import Follower, Reset, following, updates
+from bridge.follow.hub import DEFAULT_BUFFER, Hub
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
+from bridge.records.status import StatusUpdate
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status import StatusUpdate
-from bridge.status_store import StatusStore
 from tests.clocks import START
 from tests.integration.restarting import kill, restart
 from tests.integration.submissions import DEADLINE

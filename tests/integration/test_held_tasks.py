@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.protocol.envelope import open_json
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import START, Clock
 from tests.integration.submissions import IN_A_MONTH, TOMORROW, submission
 

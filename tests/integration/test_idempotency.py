@@ -6,10 +6,10 @@ import pytest
 
 from bridge import Call, SubmitOptions, TaskClient, open_client
 from bridge.errors import DuplicateTask, IdempotencyKeyReused, QueueSaturated
-from bridge.idempotency import Claim
-from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.idempotency import Claim
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import identity, submission

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.errors import BrokerUnavailable, UnreadableBytes
-from bridge.inbox import Inbox, Letter
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
+from bridge.records.status_store import Advanced, StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import Advanced, StatusStore
+from bridge.watch.inbox import Inbox, Letter
 from tests.clocks import Clock
 from tests.integration.submissions import DEADLINE
 

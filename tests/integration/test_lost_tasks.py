@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence, Set
 import pytest
 
 from bridge.ids import Ids
-from bridge.lost_tasks import Search
-from bridge.mailbox import Mailbox
 from bridge.protocol.keys import BrokerKeys
 from bridge.protocol.state import Status
-from bridge.queues import Queues
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
+from bridge.remote.mailbox import Mailbox
+from bridge.remote.queues import Queues
 from bridge.settings import BridgeSettings
-from bridge.signs_of_life import SignsOfLife
-from bridge.status_store import StatusStore
-from bridge.watcher import Watcher
-from bridge.whereabouts import DEEPEST_SEARCH, PAGE, Whereabouts
+from bridge.watch.lost_tasks import Search
+from bridge.watch.signs_of_life import SignsOfLife
+from bridge.watch.watcher import Watcher
+from bridge.watch.whereabouts import DEEPEST_SEARCH, PAGE, Whereabouts
 from tests.celery_says import WORKER, heartbeat, meta
 from tests.clocks import Clock
 from tests.integration.pidbox import Panel, serving

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bridge.control import Inquiry, TaskControl
 from bridge.errors import InvalidMessage, PublisherBusy, UnreadableBytes
 from bridge.ids import Ids
-from bridge.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
 from bridge.protocol.control import BINDING_LIFE_MS, BINDINGS, DEADLINES, REPLY_EXCHANGE
 from bridge.protocol.envelope import open_json
 from bridge.redis import Redis
+from bridge.remote.control import Inquiry, TaskControl
+from bridge.remote.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
 from tests.celery_says import envelope
 from tests.control_calls import CALLS, TOLD, comparable, replied
 from tests.integration.pidbox import PONG, Body, Panel, as_many, serving, waiting_reads

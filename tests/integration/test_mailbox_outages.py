@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, aclosing
 import pytest
 
 from app.cli.processes.child import Child
-from bridge.control import TaskControl
 from bridge.errors import BrokerUnavailable
 from bridge.ids import Ids
-from bridge.mailbox import ANSWER_SECONDS, Mailbox
 from bridge.redis import Redis
+from bridge.remote.control import TaskControl
+from bridge.remote.mailbox import ANSWER_SECONDS, Mailbox
 from bridge.settings import BridgeSettings
 from tests.integration.pidbox import CHANNEL, as_many
 from tests.integration.submissions import until

@@ -7,12 +7,12 @@ import pytest
 
 from bridge import TaskClient
 from bridge.errors import TaskExpired, TaskNotFound
-from bridge.feed import FeedStep
-from bridge.feed_entry import FeedEntry, Selection
+from bridge.follow.feed import FeedStep
+from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import START, TaskFilter
 from bridge.redis import Redis
-from bridge.status_store import StatusStore
-from bridge.task_list import START, TaskFilter
 from tests.integration.submissions import DEADLINE
 from tests.integration.telling import news
 

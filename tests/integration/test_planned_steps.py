@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from bridge import Canvas, TaskClient, chain, chord, connect, group, signature
-from bridge.acceptance import Planned
 from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated
-from bridge.feed_entry import FeedEntry, Selection
-from bridge.planned_steps import GRACE_MS, PlannedSteps
+from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.events import read_events
 from bridge.protocol.route import Route
 from bridge.protocol.signature import Chord, Signature
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import TaskFilter
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
-from bridge.task_list import TaskFilter
+from bridge.submit.acceptance import Planned
+from bridge.submit.planned_steps import GRACE_MS, PlannedSteps
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import identity, submission

@@ -10,12 +10,12 @@ import pytest
 from bridge import TaskClient, group, signature
 from bridge.errors import QueueNotFound, QueuePaused, SomeRefused
 from bridge.ids import Ids
-from bridge.mailbox import Mailbox
 from bridge.protocol.state import Status
-from bridge.queue_control import QueueControl
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
-from bridge.status_store import StatusStore
+from bridge.remote.mailbox import Mailbox
+from bridge.remote.queue_control import QueueControl
+from bridge.results.backend import ResultBackend
 from tests.celery_says import WORKER, envelope, heartbeat
 from tests.integration.pidbox import Body, Panel, serving
 from tests.integration.telling import news

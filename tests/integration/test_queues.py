@@ -6,12 +6,12 @@ import pytest
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.keys import PRIORITY_STEPS
-from bridge.publisher import Publisher
-from bridge.queues import Queues
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
+from bridge.remote.queues import Queues
 from bridge.settings import BridgeSettings
-from bridge.signs_of_life import FORGET_WATCHER_MS, FORGET_WORKER_MS, SignsOfLife
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
+from bridge.watch.signs_of_life import FORGET_WATCHER_MS, FORGET_WORKER_MS, SignsOfLife
 from tests.celery_says import WORKER, heartbeat
 from tests.clocks import Clock
 from tests.integration.submissions import TOMORROW, submission

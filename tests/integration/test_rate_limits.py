@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from bridge.access.rate_limits import AHEAD_FROM, AHEAD_SECONDS, Allowance, RateLimits
 from bridge.errors import BrokerUnavailable
 from bridge.protocol.keys import Keys
-from bridge.rate_limits import AHEAD_FROM, AHEAD_SECONDS, Allowance, RateLimits
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from tests.clocks import Clock

@@ -8,11 +8,11 @@ import pytest
 from bridge.errors import TaskNotFound
 from bridge.protocol.events import read_events
 from bridge.protocol.result import read_meta
-from bridge.publisher import Publisher
-from bridge.queues import Queues
+from bridge.records.status_store import StatusStore
 from bridge.redis import Published, Redis
+from bridge.remote.queues import Queues
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.celery_says import WORKER
 from tests.clocks import Clock
 from tests.integration.submissions import submission, until

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.submissions import submission, until
 from tests.integration.test_recorded_stories import AT_ONCE, EXPECTED, has_ended, play, task_of

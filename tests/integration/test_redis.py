@@ -10,9 +10,9 @@ from app.cli.ports import free_port
 from app.cli.processes.child import Child
 from app.cli.stack.embedded import server_url
 from bridge.errors import BrokerUnavailable, UnreadableBytes
-from bridge.publisher import Publisher
 from bridge.redis import Redis, Script
 from bridge.settings import BridgeSettings
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.restarting import kill, restart
 from tests.integration.submissions import identity, submission, until

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bridge.asking import ASK_AGAIN_MS, REPLY_SECONDS
 from bridge.redis import Redis
-from bridge.registered_names import RegisteredNames
+from bridge.remote.asking import ASK_AGAIN_MS, REPLY_SECONDS
+from bridge.watch.registered_names import RegisteredNames
 from tests.integration.heartbeats import Heartbeats
 from tests.integration.pidbox import Body, Panel, serving
 

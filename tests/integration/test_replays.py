@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bridge import Call, TaskClient, chain, signature
-from bridge.acceptance import Replayed
 from bridge.errors import DuplicateTask, IdempotencyKeyReused, InvalidMessage, PayloadGone, TaskNotFound
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import TaskFilter
 from bridge.redis import Redis
 from bridge.replays import UNCHANGED
-from bridge.status_store import StatusStore
-from bridge.task_list import TaskFilter
+from bridge.submit.acceptance import Replayed
 from tests.integration.telling import news
 
 

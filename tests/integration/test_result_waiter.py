@@ -10,8 +10,8 @@ import pytest
 from app.cli.processes.child import Child
 from bridge.errors import UnreadableBytes
 from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
-from bridge.result_waiter import BATCH, ResultWaiter
+from bridge.results.backend import ResultBackend
+from bridge.results.waiter import BATCH, ResultWaiter
 from bridge.settings import BridgeSettings
 from tests.celery_says import meta
 from tests.integration.restarting import restart

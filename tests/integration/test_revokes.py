@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
-from bridge.status_store import StatusStore
 from tests.celery_says import WORKER, envelope, heartbeat
 from tests.clocks import Clock
 from tests.integration.pidbox import Panel, serving

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from bridge.hub import Hub
+from bridge.follow.hub import Hub
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.celery_says import TIME, envelope, event, meta, received, retried, started
 from tests.clocks import Clock
 from tests.integration.submissions import submission, until

@@ -8,10 +8,10 @@ import pytest
 from bridge.errors import TaskNotFound
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.clocks import START
 from tests.integration.submissions import submission
 

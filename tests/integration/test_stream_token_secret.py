@@ -2,10 +2,10 @@
 
 import asyncio
 
+from bridge.access.stream_tokens import StreamGrant, StreamTokens, shared_secret
 from bridge.protocol.keys import Keys
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.stream_tokens import StreamGrant, StreamTokens, shared_secret
 
 GRANT = StreamGrant(owner="acme", key_id="k1", expires_at=1_000)
 

@@ -5,8 +5,6 @@ import asyncio
 import pytest
 
 from bridge import Call, TaskClient, open_client
-from bridge.acceptance import TOLD_AT_ONCE
-from bridge.bulk import MOST_TOGETHER
 from bridge.errors import (
     DuplicateTask,
     HeldBack,
@@ -18,9 +16,11 @@ from bridge.errors import (
 )
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
-from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import TOLD_AT_ONCE
+from bridge.submit.bulk import MOST_TOGETHER
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import identity, submission

@@ -5,10 +5,10 @@ import pytest
 from bridge.errors import InvalidMessage, TaskExpired, TaskNotFound
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
+from bridge.records.task_list import LOOKED_AT, Cursor, TaskFilter, TaskList
 from bridge.redis import Redis
-from bridge.status_store import StatusStore
-from bridge.task_list import LOOKED_AT, Cursor, TaskFilter, TaskList
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.submissions import submission
 from tests.integration.telling import AT_MS, news

@@ -11,8 +11,8 @@ from bridge.errors import BrokerUnavailable
 from bridge.protocol.catalog import TaskType
 from bridge.protocol.keys import Keys
 from bridge.redis import Redis
+from bridge.remote.task_types import TaskTypes
 from bridge.settings import BridgeSettings
-from bridge.task_types import TaskTypes
 from tests.clocks import Clock
 
 

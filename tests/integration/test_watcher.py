@@ -3,13 +3,13 @@
 import pytest
 
 from app.cli.processes.child import Child
-from bridge.hub import Hub
+from bridge.follow.hub import Hub
 from bridge.protocol.attempts import HOLD_MS
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.celery_says import (
     WORKER,
     envelope,

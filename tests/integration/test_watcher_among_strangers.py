@@ -3,12 +3,12 @@
 import pytest
 
 from bridge.errors import TaskNotFound
-from bridge.hub import Hub
+from bridge.follow.hub import Hub
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.celery_says import (
     WORKER,
     event,

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.protocol.state import Status
-from bridge.publisher import Publisher
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status_store import StatusStore
+from bridge.submit.publisher import Publisher
 from tests.celery_says import meta, received, started
 from tests.integration.submissions import submission, until
 from tests.integration.watching import Worker

@@ -8,9 +8,9 @@ import pytest
 from bridge import Call, TaskClient, chain, group, signature
 from bridge.errors import BrokerUnavailable, DuplicateTask, QueueSaturated, TaskNotFound
 from bridge.protocol.events import read_events
-from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.publisher import Publisher
 from tests.celery_says import meta
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridge.asking import ASK_AGAIN_MS, REPLY_SECONDS
-from bridge.queues import Queues
 from bridge.redis import Redis
-from bridge.worker_survey import WorkerSurvey
+from bridge.remote.asking import ASK_AGAIN_MS, REPLY_SECONDS
+from bridge.remote.queues import Queues
+from bridge.watch.worker_survey import WorkerSurvey
 from tests.integration.heartbeats import Heartbeats
 from tests.integration.pidbox import Body, Panel, serving
 

@@ -8,14 +8,14 @@ import pytest
 
 from app.cli.processes.child import Child
 from bridge.errors import SubscriberTooSlow, TaskNotFound
-from bridge.hub import Hub
+from bridge.follow.hub import Hub
+from bridge.follow.workflow_follower import After, workflow_updates
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.news import News
+from bridge.records.status import StatusUpdate
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
-from bridge.status import StatusUpdate
-from bridge.status_store import StatusStore
-from bridge.workflow_follower import After, workflow_updates
 from tests.integration.restarting import kill, restart
 from tests.integration.submissions import DEADLINE
 from tests.integration.test_following import LAST, story, tell

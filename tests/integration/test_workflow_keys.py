@@ -9,9 +9,9 @@ from bridge import Canvas, TaskClient, chain, chord, group, open_client, signatu
 from bridge.errors import DuplicateTask, IdempotencyKeyReused, QueueSaturated
 from bridge.launcher import Launcher
 from bridge.parts import open_parts
-from bridge.publisher import Publisher
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
 from tests.integration.submissions import identity

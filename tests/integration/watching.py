@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.errors import TaskNotFound
-from bridge.follower import updates
-from bridge.hub import DEFAULT_BUFFER, Hub
+from bridge.follow.follower import updates
+from bridge.follow.hub import DEFAULT_BUFFER, Hub
 from bridge.protocol.state import Status
+from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
-from bridge.result_backend import ResultBackend
-from bridge.status_store import StatusStore
-from bridge.watcher import Installation, Watcher
+from bridge.results.backend import ResultBackend
+from bridge.watch.watcher import Installation, Watcher
 from tests.celery_says import envelope, meta
 from tests.clocks import Clock
 from tests.integration.submissions import DEADLINE, until

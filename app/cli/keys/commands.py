@@ -13,7 +13,7 @@ from rich.console import Console
 from app.cli.errors import UsageProblem
 from app.cli.terminal import Terminal
 from app.settings import Settings
-from bridge.api_keys import ApiKey, ApiKeys, Scope
+from bridge.access.api_keys import ApiKey, ApiKeys, Scope
 from bridge.errors import InvalidOwner
 from bridge.protocol.clock import iso
 from bridge.redis import Redis

@@ -6,8 +6,8 @@ Each way in a process of its own: it is the third argument.
 import sys
 
 from bridge import Call, TaskClient, open_client
-from bridge.call import SubmitOptions
 from bridge.settings import BridgeSettings
+from bridge.submit.call import SubmitOptions
 from tests.benchmarks.producers.callers import by_callers, rate, report
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge import TaskClient
-from bridge.control import Inquiry
+from bridge.remote.control import Inquiry
 from tests.contract.beside import Beside
 from tests.contract.versions.installation import DEADLINE, W1, kinds, to_its_end, until
 from tests.control_calls import ASKED, TOLD, replied

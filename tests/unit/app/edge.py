@@ -13,20 +13,20 @@ from fastapi import FastAPI
 from app.deps import Edge, Streams
 from app.settings import Settings
 from bridge import Call, Cancelled, Canvas, StatusUpdate, SubmitOptions, TaskClient, TaskHandle, TaskRecord
-from bridge.call import Asked, call_of
 from bridge.errors import HeldBack, PetioleError, TaskNotFound
-from bridge.feed import BEGINNING, Feed
-from bridge.follower import Follower
-from bridge.hub import DEFAULT_BUFFER
+from bridge.follow.feed import BEGINNING, Feed
+from bridge.follow.follower import Follower
+from bridge.follow.hub import DEFAULT_BUFFER
+from bridge.follow.subscriber import Subscriber
 from bridge.launcher import Begun
-from bridge.options import Options
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.result import TaskMeta
 from bridge.protocol.state import Status
-from bridge.queues import Backlog, WatcherStatus
-from bridge.status_store import Missed
-from bridge.subscriber import Subscriber
+from bridge.records.status_store import Missed
+from bridge.remote.queues import Backlog, WatcherStatus
+from bridge.submit.call import Asked, call_of
+from bridge.submit.options import Options
 from tests.unit.app.told_control import ToldClaims, ToldQueues, ToldReplays, ToldTasks
 from tests.unit.bridge.updates import TASK_ID
 

@@ -8,10 +8,10 @@ from app.auth import Doorkeeper, KnownKeys
 from app.deps import Edge
 from app.entrance import Entrance
 from app.rate_limit import Limiter
-from bridge.api_keys import ApiKey, ApiKeys, Scope
+from bridge.access.api_keys import ApiKey, ApiKeys, Scope
+from bridge.access.rate_limits import Allowance, RateLimits
+from bridge.access.stream_tokens import StreamTokens
 from bridge.errors import PetioleError
-from bridge.rate_limits import Allowance, RateLimits
-from bridge.stream_tokens import StreamTokens
 from tests.clocks import Clock
 from tests.unit.app.edge import ToldClient, edge_on
 

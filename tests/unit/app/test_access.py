@@ -10,8 +10,8 @@ from starlette.routing import Mount, Route
 from app import access
 from app.guard import Guard
 from app.rate_limit import Limiter
-from bridge.api_keys import Scope
-from bridge.rate_limits import Allowance
+from bridge.access.api_keys import Scope
+from bridge.access.rate_limits import Allowance
 from tests.unit.app.edge import ToldClient, requests_to
 from tests.unit.app.entering import ToldKeys, ToldRates, guarded_edge, shown
 from tests.unit.app.submits import SUBMITS, told

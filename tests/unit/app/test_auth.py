@@ -2,7 +2,7 @@ import pytest
 
 from app.auth import ANYBODY, KEY_SECONDS, KEYS_KNOWN, Caller, Doorkeeper, KnownKeys
 from app.errors import ProblemRaised
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from bridge.errors import BrokerUnavailable
 from tests.clocks import START, Clock
 from tests.unit.app.entering import ToldKeys, key_id, text_of, tokens

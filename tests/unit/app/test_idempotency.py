@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 
 from bridge import TaskRecord
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from bridge.errors import TaskNotFound
 from bridge.protocol.state import Status
 from tests.unit.app.edge import ToldClient, asked, record, requests_to

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.routes.health import WATCHER_SILENCE_MS
 from app.traffic import Kind, Traffic
 from bridge.errors import BrokerUnavailable
-from bridge.queues import Backlog, QueueState, WatcherStatus
+from bridge.remote.queues import Backlog, QueueState, WatcherStatus
 from tests.unit.app.edge import ToldClient, edge_on, requests_to
 
 Labels = tuple[tuple[str, str], ...]

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from bridge.errors import BrokerUnavailable, QueueNotFound, QueuePaused
-from bridge.queues import LOOKED_AT, Backlog, QueueState, WorkerStatus
+from bridge.remote.queues import LOOKED_AT, Backlog, QueueState, WorkerStatus
 from tests.unit.app.edge import ToldClient, asked
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from app.errors import ProblemRaised
 from app.rate_limit import Limiter
+from bridge.access.rate_limits import Allowance
 from bridge.errors import BrokerUnavailable, PublisherBusy
-from bridge.rate_limits import Allowance
 from tests.unit.app.entering import ToldRates
 
 

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from app.cursors import opened, sealed
 from app.routes.bulk import MOST
 from bridge import Call
-from bridge.acceptance import Replayed
 from bridge.errors import BrokerUnavailable, PayloadGone, QueueSaturated, TaskEnded, TaskExpired
 from bridge.protocol.state import ENDS, Status
-from bridge.task_list import FOR_EVER, START, Cursor, TaskFilter, TaskPage
+from bridge.records.task_list import FOR_EVER, START, Cursor, TaskFilter, TaskPage
+from bridge.submit.acceptance import Replayed
 from tests.unit.app.edge import ToldClient, asked, record
 from tests.unit.bridge.updates import TASK_ID
 

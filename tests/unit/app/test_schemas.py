@@ -16,7 +16,7 @@ from app.schemas import (
     task_path,
 )
 from bridge import Call, SubmitOptions
-from bridge.idempotency import fingerprint
+from bridge.submit.idempotency import fingerprint
 from tests.unit.app.edge import ToldClient, asked
 from tests.unit.bridge.updates import TASK_ID
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from app.auth import Caller
 from app.deps import Edge
 from app.guard import guarded
-from bridge.api_keys import Scope
+from bridge.access.api_keys import Scope
 from tests.clocks import Clock
 from tests.unit.app.edge import ToldClient, ToldHistory, edge_on, requests_to
 from tests.unit.app.entering import ToldKeys, guarded_edge, key_id, shown

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from bridge import Call, TaskRecord
-from bridge.acceptance import Replayed
-from bridge.bulk import Outcome
-from bridge.claims import Claims
-from bridge.queue_control import MOST_PURGED, Purged, QueueControl
+from bridge.records.task_list import PAGE, START, Cursor, TaskFilter, TaskList, TaskPage
+from bridge.remote.queue_control import MOST_PURGED, Purged, QueueControl
 from bridge.replays import UNCHANGED, Replays
-from bridge.task_list import PAGE, START, Cursor, TaskFilter, TaskList, TaskPage
+from bridge.submit.acceptance import Replayed
+from bridge.submit.bulk import Outcome
+from bridge.submit.claims import Claims
 
 
 class ToldReplays(Replays):

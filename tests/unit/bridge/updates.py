@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bridge.status import StatusUpdate
+from bridge.records.status import StatusUpdate
 
 TASK_ID = "a1"
 TIME = "2026-11-24T02:54:21.007Z"

@@ -1,0 +1,1 @@
+"""Who may do how much: API keys, rate limits, and tokens of one stream."""

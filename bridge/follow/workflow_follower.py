@@ -1,0 +1,117 @@
+"""Following a workflow: the updates of all its tasks on one stream, without a gap and without a double, to its end."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+
+from bridge.errors import TaskNotFound
+from bridge.follow.feed_entry import Selection
+from bridge.follow.hub import Hub
+from bridge.follow.subscriber import Listener
+from bridge.protocol.canvas.results import ResultNode, Workflow
+from bridge.protocol.state import Status
+from bridge.records.status import StatusUpdate
+from bridge.records.status_store import StatusStore
+
+SILENCE_SECONDS = 60.0
+READS_AT_ONCE = 500
+"""Histories that are read at the same time."""
+BUFFER, BUFFER_A_TASK = 1_024, 8
+"""Updates that a reader may be behind: more than the hub hands over at once, and some for each task."""
+
+After = int | Mapping[str, int]
+"""The last update that is known already: of every task, or of each by its id. What is not named is read whole."""
+
+
+class WorkflowFollower:
+    """Walks along the updates of a workflow's tasks. Made by `workflow_updates`."""
+
+    def __init__(self, store: StatusStore, listener: Listener, workflow: Workflow, after: After) -> None:
+        self._store = store
+        self._listener = listener
+        self._workflow = workflow
+        everyone = after if isinstance(after, int) else 0
+        own = {} if isinstance(after, int) else after
+        self.seqs = {task_id: own.get(task_id, everyone) for task_id in workflow.task_ids}
+        """Of each task the last update handed out."""
+        self._known: set[str] = set()
+        self._ended: dict[str, Status] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self._workflow.is_over(self._known, self._ended)
+
+    async def catch_up(self) -> list[StatusUpdate]:
+        """What the histories have after `seqs`, task by task.
+
+        Raises:
+            TaskNotFound: not one of the tasks is known.
+        """
+        task_ids = [task_id for task_id in self.seqs if task_id not in self._ended]
+        reads: list[Sequence[StatusUpdate]] = []
+        for at in range(0, len(task_ids), READS_AT_ONCE):
+            reads += await asyncio.gather(*map(self._read, task_ids[at : at + READS_AT_ONCE]))
+        if not self._known:
+            raise TaskNotFound(self._workflow.task_ids[-1])
+        return list(self._fresh(itertools.chain.from_iterable(reads)))
+
+    async def next(self, timeout: float) -> list[StatusUpdate]:
+        """The updates that follow; none when there were none for `timeout` seconds.
+
+        Raises:
+            SubscriberTooSlow: the reader was dropped; follow again after `seqs`.
+            TaskNotFound: the record of one has expired in between.
+        """
+        if not await self._listener.wait(timeout):
+            return []
+        heard = [entry.update for entry in self._listener.take()]
+        if not self._listener.was_stale():  # then the hub has handed over all there was
+            return list(self._fresh(heard))
+        return await self._listener.caught_up(self.catch_up)
+
+    async def _read(self, task_id: str) -> Sequence[StatusUpdate]:
+        try:
+            missed = await self._store.read_after(task_id, self.seqs[task_id])
+            if missed.seq < self.seqs[task_id]:  # the record has gone, and the task was heard of again
+                self.seqs[task_id] = 0
+                missed = await self._store.read_after(task_id, 0)
+            if missed.ended and not missed.updates:  # else the last of them says how
+                self._ended[task_id] = (await self._store.record(task_id)).status
+        except TaskNotFound:
+            if task_id in self._known:
+                raise
+            return ()
+        self._known.add(task_id)
+        return missed.updates
+
+    def _fresh(self, updates: Iterable[StatusUpdate]) -> Iterator[StatusUpdate]:
+        for update in updates:
+            if update.seq > self.seqs[update.task_id]:
+                self.seqs[update.task_id] = update.seq
+                self._known.add(update.task_id)
+                if update.final:
+                    self._ended[update.task_id] = update.status
+                yield update
+
+
+async def workflow_updates(
+    store: StatusStore, hub: Hub, result: ResultNode, after: After
+) -> AsyncGenerator[StatusUpdate, None]:
+    """The updates of all tasks of a workflow, in the order in which they come; each says which task it is of.
+
+    It ends when all have ended, or cannot be started any more. Raises what `WorkflowFollower` raises.
+    """
+    workflow = Workflow(result)
+    if not workflow.task_ids:
+        return
+    selection = Selection(task_ids=frozenset(workflow.task_ids), owner=store.owner or None)
+    with hub.listen(selection, limit=BUFFER + BUFFER_A_TASK * len(workflow.task_ids)) as listener:
+        follower = WorkflowFollower(store, listener, workflow, after)
+        updates = await follower.catch_up()
+        while True:
+            for update in updates:
+                yield update
+            if follower.ended:
+                return
+            updates = await follower.next(SILENCE_SECONDS)

@@ -1,0 +1,1 @@
+"""What is recorded of tasks: records, histories, and the list of them."""

@@ -1,0 +1,1 @@
+"""The result backend, and awaiting what is stored there."""

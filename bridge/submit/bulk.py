@@ -1,0 +1,134 @@
+"""Many tasks at once: whole batches, each in one round trip, the next one made ready while Redis works."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from bridge.errors import BrokerUnavailable, HeldBack, InvalidMessage, PetioleError
+from bridge.submit import acceptance
+from bridge.submit.acceptance import Replayed
+from bridge.submit.entry import Entry
+
+Item = TypeVar("Item")
+Outcome = str | Replayed | PetioleError
+"""The id of a task that was accepted, now or before, or why it was not."""
+Ready = Callable[[Item], Awaitable[Entry]]
+Accepted = Awaitable[Sequence[acceptance.Outcome]]
+Accept = Callable[[Sequence[Entry]], Accepted]
+Prepare = Callable[[Sequence[Entry]], Callable[[], Accepted]]
+"""Does what can be done before they are accepted, which is when what it returns is called."""
+MOST_TOGETHER = 10_000
+"""Tasks that one round trip takes, all or none: Redis does nothing else meanwhile, for about 0.3 seconds."""
+AT_A_STRETCH = 8
+"""Items made ready before others have their turn, among them the batch before: a socket takes part of it in a turn,
+and Redis does not begin before it has the whole."""
+
+
+async def submit_all(
+    items: Iterable[Item] | AsyncIterable[Item],
+    ready: Ready[Item],
+    prepare: Prepare,
+    *,
+    size: int,
+    stop_at: type[PetioleError] | None = None,
+) -> list[Outcome]:
+    """Make every item ready and have it accepted, `size` in a round trip; outcomes in the order of the items.
+
+    Batches do not overtake each other. What is refused does not keep the others back. Once Redis has not answered, the
+    rest is refused without asking it. What is refused with a `stop_at` is raised instead, and no more is taken from the
+    items.
+    """
+    outcomes: list[Outcome] = []
+    away: BrokerUnavailable | None = None
+    on_its_way: asyncio.Task[list[Outcome]] | None = None
+    try:
+        async for batch in _batches(items, size):
+            made = [away] * len(batch) if away else await _all_made(batch, ready)
+            accept = prepare([one for one in made if isinstance(one, Entry)])
+            if on_its_way:
+                settled, on_its_way = await on_its_way, None
+                raise_first(stop_at, settled)
+                outcomes += settled
+                away = next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+            if away:
+                outcomes += [away if isinstance(one, Entry) else one for one in made]
+                continue
+            on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
+            await asyncio.sleep(0)  # it begins to be sent before the next is read
+        settled = await on_its_way if on_its_way else []
+        raise_first(stop_at, settled)
+        return outcomes + settled
+    finally:
+        if on_its_way:
+            on_its_way.cancel()
+            await asyncio.wait([on_its_way])
+
+
+def raise_first(kind: type[PetioleError] | None, outcomes: Iterable[Outcome]) -> None:
+    """Raise the first error of a kind, if one is given and there is one."""
+    if kind is None:
+        return
+    for one in outcomes:
+        if isinstance(one, kind):
+            raise one
+
+
+async def submit_together(
+    items: Iterable[Item] | AsyncIterable[Item], ready: Ready[Item], accept: Accept
+) -> list[Outcome]:
+    """Make every item ready, then have all of them accepted in one round trip, or none.
+
+    Raises:
+        InvalidMessage: there are more than `MOST_TOGETHER`.
+        BrokerUnavailable: Redis did not answer.
+    """
+    made: list[Entry | PetioleError] = []
+    async for batch in _batches(items, AT_A_STRETCH):
+        made += await _all_made(batch, ready)
+        if len(made) > MOST_TOGETHER:
+            raise InvalidMessage("", f"there are more than {MOST_TOGETHER} tasks, which cannot be queued all or none")
+    entries = [one for one in made if isinstance(one, Entry)]
+    if len(entries) < len(made):
+        return [HeldBack(one.task_id) if isinstance(one, Entry) else one for one in made]
+    return [outcome or entry.task_id for entry, outcome in zip(entries, await accept(entries), strict=True)]
+
+
+async def _batches(items: Iterable[Item] | AsyncIterable[Item], size: int) -> AsyncIterator[list[Item]]:
+    if isinstance(items, Iterable):
+        rest = iter(items)
+        while batch := list(islice(rest, size)):
+            yield batch
+        return
+    batch = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _all_made(batch: Sequence[Item], ready: Ready[Item]) -> list[Entry | PetioleError]:
+    made: list[Entry | PetioleError] = []
+    for at in range(0, len(batch), AT_A_STRETCH):
+        made += [await _made(item, ready) for item in batch[at : at + AT_A_STRETCH]]
+        await asyncio.sleep(0)
+    return made
+
+
+async def _made(item: Item, ready: Ready[Item]) -> Entry | PetioleError:
+    try:
+        return await ready(item)
+    except PetioleError as error:
+        return error
+
+
+async def _settled(made: Sequence[Entry | PetioleError], accept: Callable[[], Accepted]) -> list[Outcome]:
+    count = sum(isinstance(one, Entry) for one in made)
+    try:
+        told = iter(await accept() if count else ())
+    except PetioleError as error:
+        told = iter([error] * count)
+    return [(next(told) or one.task_id) if isinstance(one, Entry) else one for one in made]

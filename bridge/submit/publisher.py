@@ -1,0 +1,71 @@
+"""The publisher: task messages on their way to Celery's queues, all submits of one moment in one round trip."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Self
+
+from bridge.batching import Batcher
+from bridge.redis import Command, Redis
+from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import Acceptance, Identity, Outcome, Replayed, Submission
+from bridge.submit.entry import Entry
+
+LANES = 2
+"""Batches on their way at once: one that Redis works on, and one that is made ready."""
+
+
+class Publisher:
+    """Queues tasks: each is queued *and* recorded, or neither."""
+
+    def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
+        self._acceptance = Acceptance(redis, settings, identity)
+        self._batcher: Batcher[Entry, Replayed | None] = Batcher(
+            self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
+        )
+        self.names = self._acceptance.names
+        self.ready = self._acceptance.ready
+        """Make a submission ready for `accept`; see `Acceptance.ready`."""
+        self.check_queue = self._acceptance.check_queue
+        """Check that tasks may be sent to a queue; see `Acceptance.check_queue`."""
+        self.ready_planned = self._acceptance.ready_planned
+        """Make what a worker will send ready for `accept`; see `Acceptance.ready_planned`."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, redis: Redis, settings: BridgeSettings, identity: Identity) -> AsyncIterator[Self]:
+        """A publisher that sends what still waits at the end of the block."""
+        publisher = cls(redis, settings, identity)
+        async with publisher._batcher:
+            yield publisher
+
+    def __repr__(self) -> str:
+        return f"<Publisher {self._batcher!r}>"
+
+    async def publish(self, submission: Submission) -> Replayed | None:
+        """Queue one task and await that it is; `Replayed` when its idempotency key came before with the same task.
+
+        Raises:
+            InvalidMessage: the message is too large, or cannot be written.
+            DuplicateTask: a task with its id is known.
+            IdempotencyKeyReused: its idempotency key came before with another one.
+            QueueSaturated: the queue is as deep as it may become.
+            PublisherBusy: too many submits of this process wait already.
+            BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
+                id again answers `DuplicateTask` if it was.
+        """
+        return await self._batcher.call(self._acceptance.ready(submission))
+
+    async def send(self, entry: Entry) -> Replayed | None:
+        """Queue one task that was made ready, in the batch of this moment; raises what `publish` raises."""
+        return await self._batcher.call(entry)
+
+    async def accept(
+        self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False
+    ) -> Sequence[Outcome]:
+        """Queue tasks in one round trip, beside those that wait; see `Acceptance.accept`."""
+        return await self._acceptance.accept(self._acceptance.batch(entries, together=together), after=after)
+
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[], Awaitable[Sequence[Outcome]]]:
+        """As `accept`, in two steps: all of the work that does not need Redis is done, the rest when it is called."""
+        return partial(self._acceptance.accept, self._acceptance.batch(entries))
