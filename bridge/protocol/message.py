@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from bridge.errors import InvalidMessage
 from bridge.protocol.compression import compression_named
 from bridge.protocol.saferepr import saferepr
-from bridge.protocol.serializers import JSON, dumps_checked, json_text, serializer_named
+from bridge.protocol.serializers import JSON, Serializer, dumps_checked, json_text, serializer_named
 from bridge.protocol.values import check_arguments, check_aware, check_json, check_name, check_task_id, check_task_name
 
 RESERVED_HEADERS = frozenset(
@@ -196,21 +196,22 @@ class Form(NamedTuple):
 def _form(message: TaskMessage) -> Form:
     name, parent = _quoted(message.task), _text(message.parent_id)
     times = f'"eta": {_time(message.eta)}, "expires": {_time(message.expires)}'
-    serializer = JSON if message.serializer is None else serializer_named(message.serializer)
+    limits = f"{_value(message.time_limit)}, {_value(message.soft_time_limit)}"
+    stamps = json_text(dict(message.stamps)) if message.stamps else "{}"
     return Form(
         begin=f'{{"lang": "py", "task": {name}, "id": ',
-        until_root=f', "shadow": {_text(message.shadow)}, {times}, "group": {_text(message.group_id)}, "group_index": '
-        f'{json_text(message.group_index)}, "retries": {message.retries}, '
-        f'"timelimit": {json_text([message.time_limit, message.soft_time_limit])}, "root_id": ',
+        until_root=f', "shadow": {_text(message.shadow)}, {times}, "group": {_text(message.group_id)}, '
+        f'"group_index": {_value(message.group_index)}, "retries": {message.retries}, "timelimit": [{limits}], '
+        f'"root_id": ',
         root=None if message.root_id is None else _quoted(message.root_id),
         until_args=f', "parent_id": {parent}, "argsrepr": ',
-        end=f', "origin": {_quoted(message.origin)}, "ignore_result": {json_text(message.ignore_result)}, '
-        f'"replaced_task_nesting": 0, "stamped_headers": {json_text(message.stamped_headers)}, '
-        f'"stamps": {json_text(dict(message.stamps))}{_more(_last_headers(message))}}}',
+        end=f', "origin": {_quoted(message.origin)}, "ignore_result": {_value(message.ignore_result)}, '
+        f'"replaced_task_nesting": 0, "stamped_headers": {_value(message.stamped_headers)}, "stamps": {stamps}'
+        f"{_more(_last_headers(message))}}}",
         announced=f', "parent_id": {parent}, "name": {name}, "args": ',
         announced_end=f', "retries": {message.retries}, {times}',
-        embed=json_text(_embed(message)),
-        content=content_of(serializer.content_type, serializer.content_encoding),
+        embed=_embedded_text(message),
+        content=JSON_CONTENT if message.serializer is None else _content_of(serializer_named(message.serializer)),
     )
 
 
@@ -222,6 +223,10 @@ def _shown(arguments: object, text: str | None) -> str:
 
 def _text(text: str | None) -> str:
     return "null" if text is None else _quoted(text)
+
+
+def _value(value: object) -> str:
+    return "null" if value is None else json_text(value)
 
 
 def _time(moment: datetime | None) -> str:
@@ -252,7 +257,11 @@ def content_of(content_type: str, content_encoding: str) -> str:
     return f'"content-encoding": {_quoted(content_encoding)}, "content-type": {_quoted(content_type)}'
 
 
-JSON_CONTENT = content_of(JSON.content_type, JSON.content_encoding)
+def _content_of(serializer: Serializer) -> str:
+    return content_of(serializer.content_type, serializer.content_encoding)
+
+
+JSON_CONTENT = _content_of(JSON)
 
 
 def _embed(message: TaskMessage) -> dict[str, Any]:
@@ -262,3 +271,11 @@ def _embed(message: TaskMessage) -> dict[str, Any]:
         "chain": message.chain,
         "chord": message.chord,
     }
+
+
+_NOTHING_EMBEDDED = json_text(dict.fromkeys(("callbacks", "errbacks", "chain", "chord")))
+
+
+def _embedded_text(message: TaskMessage) -> str:
+    nothing = message.link is None and message.link_error is None and message.chain is None and message.chord is None
+    return _NOTHING_EMBEDDED if nothing else json_text(_embed(message))
