@@ -86,19 +86,6 @@ class TaskMessage:
                 raise TypeError(f"not fields of a message: {fields.keys() - _FIELDS}")
             self.__post_init__()
 
-    @cached_property
-    def form(self) -> "Form":
-        """What is written of it but for its id and arguments; made once, also for those that are made by `again`."""
-        return _form(self)
-
-    def again(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Self:
-        """The message of another task that differs by these alone. Raises as the class does."""
-        check_task_id(task_id, "/options/task_id")
-        check_arguments(args, kwargs)
-        other = object.__new__(type(self))
-        vars(other).update(vars(self), form=self.form, task_id=task_id, args=args, kwargs=kwargs)
-        return other
-
     def __post_init__(self) -> None:
         check_task_id(self.task_id, "/options/task_id")
         if not self.planned:
@@ -112,6 +99,19 @@ class TaskMessage:
             _check_limits(self.time_limit, self.soft_time_limit)
         if self.headers or self.shadow is not None:
             _check_headers(self.headers, self.shadow)
+
+    @cached_property
+    def form(self) -> "Form":
+        """What is written of it but for its id and arguments; made once, also for those that are made by `again`."""
+        return _form(self)
+
+    def again(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Self:
+        """The message of another task that differs by these alone. Raises as the class does."""
+        check_task_id(task_id, "/options/task_id")
+        check_arguments(args, kwargs)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), form=self.form, task_id=task_id, args=args, kwargs=kwargs)
+        return other
 
 
 _FIELDS = frozenset(TaskMessage.__dataclass_fields__)
