@@ -125,24 +125,23 @@ class TaskClient:
         """Queue a workflow: a signature, chain, group or chord of `bridge.canvas`, nested at will.
 
         The handle is that of its result: of a chain the last task's, of a chord the body's, of a group the group's.
-        Without `record` nothing is written but Celery's own keys.
+        Every task is known from now on, so a step whose turn comes later is ``submitted``. One that will never run,
+        since what it waits for has failed, is cancelled. Without `record` nothing is written but Celery's own keys.
 
         Raises:
             InvalidMessage: something in it would harm a worker, or would wait for ever; the pointer leads there.
-            DuplicateTask, QueuePaused, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued.
+            DuplicateTask, QueuePaused, QueueSaturated, PublisherBusy, BrokerUnavailable: not all of it was queued, and
+                nothing of it when one round trip has room for the whole (`submit_batch`).
         """
         return handle_of(self, await self._launcher.start(canvas, record=record))
 
     async def start_batch(self, canvas: Canvas, batch: str, *, key: str | None = None) -> Begun:
         """Queue a workflow as `start` does, all of it or nothing.
 
-        All its tasks are of the `batch`, and the later steps are recorded at once: each can be followed from now on.
-        One that will never run, since what it waits for has failed, is cancelled.
+        All its tasks are of the `batch`. When an idempotency `key` came before with the same workflow, nothing is
+        queued, and that one is told.
 
-        When an idempotency `key` came before with the same workflow, nothing is queued, and that one is told.
-
-        Raises what `start` raises; `DuplicateTask` also when the id of a later step is that of a task that is known;
-        `IdempotencyKeyReused` when the `key` came before with something else.
+        Raises what `start` raises, and `IdempotencyKeyReused` when the `key` came before with something else.
         """
         return await self._launcher.start_batch(canvas, batch, key)
 

@@ -12,7 +12,7 @@ from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
 from bridge.follow.workflow_follower import After
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
-from bridge.records.status import StatusUpdate
+from bridge.records.status import StatusUpdate, TaskRecord
 
 if TYPE_CHECKING:
     from bridge.client import TaskClient
@@ -33,8 +33,7 @@ class Cancelled(StrEnum):
 class TaskHandle:
     """One task.
 
-    Every method raises `TaskNotFound` when nothing is known of the task, and `BrokerUnavailable` without Redis. A later
-    step of a workflow is known from its first news on.
+    Every method raises `TaskNotFound` when nothing is known of the task, and `BrokerUnavailable` without Redis.
     """
 
     __slots__ = ("_client", "eta", "replayed", "task_id")
@@ -183,12 +182,12 @@ class GroupHandle:
     async def counts(self) -> Counter[Status]:
         """How many tasks there are of each status, what ran before the group counted too.
 
-        Steps that are not known yet are left out.
+        Those of which nothing is recorded are left out.
         """
         counted: Counter[Status] = Counter()
         for task_ids in _pages(Workflow(self._node).task_ids):
-            found = await all_of(_status(self._client, task_id) for task_id in task_ids)
-            counted.update(status for status in found if status)
+            found = await all_of(_record(self._client, task_id) for task_id in task_ids)
+            counted.update(record.status for record in found if record)
         return counted
 
     async def cancel(
@@ -245,9 +244,9 @@ def _pages(task_ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield task_ids[at : at + AT_ONCE]
 
 
-async def _status(client: "TaskClient", task_id: str) -> Status | None:
+async def _record(client: "TaskClient", task_id: str) -> TaskRecord | None:
     try:
-        return (await client.record(task_id)).status
+        return await client.record(task_id)
     except TaskNotFound:
         return None
 
@@ -264,11 +263,16 @@ async def _cancel(
             return None
 
     told: dict[str, Cancelled] = {}
-    for task_ids in _pages(Workflow(node).task_ids):
-        statuses = await all_of(_status(client, task_id) for task_id in task_ids)
-        if later := [task_id for task_id, status in zip(task_ids, statuses, strict=True) if status is None]:
-            await client.control.revoke(later, terminate=terminate, signal=signal)
-        told.update(filter(None, await all_of(map(cancel_one, task_ids))))
+    workflow = Workflow(node)
+    later = workflow.later_ids
+    for task_ids in _pages(workflow.task_ids):
+        records = await all_of(_record(client, task_id) for task_id in task_ids)
+        pairs = list(zip(task_ids, records, strict=True))
+        waiting = [one for one, record in pairs if record is None or (one in later and record.seq == 1)]
+        if waiting:
+            await client.control.revoke(waiting, terminate=terminate, signal=signal)
+        begun = [task_id for task_id in task_ids if task_id not in waiting]
+        told.update(filter(None, await all_of(map(cancel_one, begun))))
     return told
 
 

@@ -1,12 +1,13 @@
 """The launcher: workflows, planned and set going. Their first messages are queued; workers send the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from bridge.errors import HeldBack, PetioleError
+from bridge.errors import BrokerUnavailable, HeldBack, PetioleError
 from bridge.ids import ids_from
 from bridge.parts import Parts
 from bridge.protocol.canvas import Canvas, Plan, Sending, plan
@@ -43,7 +44,8 @@ class Launcher:
         """Queue a workflow; its result. Raises what `TaskClient.start` raises."""
         planned = self._plan(canvas)
         entries = self._ready(planned, NO_FACTS, record=record)
-        await self._send(entries, self._parts.backend.chord_commands(planned.keys))
+        later = self._later(planned.result, entries, NO_FACTS) if record else []
+        await self._send(entries, later, self._parts.backend.chord_commands(planned.keys))
         return planned.result
 
     async def start_batch(self, canvas: Canvas, batch: str, key: str | None = None) -> Begun:
@@ -54,7 +56,7 @@ class Launcher:
         cursor, facts = await self._parts.feed.end(), {"batch": batch}
         planned = self._plan(canvas, batch)
         entries = self._ready(planned, facts, record=True)
-        entries += self._later(planned.result, {entry.task_id for entry in entries}, facts)
+        entries += self._later(planned.result, entries, facts)
         if key is not None and entries:
             entries[0] = entries[0]._replace(claim=self._claim(key, canvas, f"{batch} {cursor}"))
         before = await self._send_together(entries, self._parts.backend.chord_commands(planned.keys))
@@ -90,11 +92,12 @@ class Launcher:
         )
         return list(map(self._parts.publisher.ready, tasks))
 
-    def _later(self, result: ResultNode, sent: set[str], facts: Facts) -> Iterator[Entry]:
+    def _later(self, result: ResultNode, sent: Sequence[Entry], facts: Facts) -> list[Entry]:
         """What workers will send, made ready to be recorded."""
         queue, owner = self._settings.default_queue, self._parts.owner
-        for step in planned_steps(result, sent, queue=queue, owner=owner, facts=facts):
-            yield self._parts.publisher.ready_planned(step)
+        known = {entry.task_id for entry in sent}
+        steps = planned_steps(result, known, queue=queue, owner=owner, facts=facts)
+        return list(map(self._parts.publisher.ready_planned, steps))
 
     async def _send_together(self, entries: Sequence[Entry], chords: Sequence[Command]) -> str | None:
         """All of them or none. As in `_send`, what a chord counts with goes first.
@@ -111,18 +114,22 @@ class Launcher:
         first = next(iter(outcomes), None)
         return first.task_id if isinstance(first, Replayed) else None
 
-    async def _send(self, entries: Sequence[Entry], chords: Sequence[Command]) -> None:
-        """A chord's counter must be there before the first of its tasks can end, or its body never runs."""
-        publisher, settings = self._parts.publisher, self._settings
-        one_database = settings.redis_url == settings.result_backend_url
-        if chords and one_database and len(entries) <= settings.submit_batch:
-            for outcome in await publisher.accept(entries, after=chords):
-                if isinstance(outcome, PetioleError):
-                    raise outcome
+    async def _send(self, entries: Sequence[Entry], later: Sequence[Entry], chords: Sequence[Command]) -> None:
+        """A chord's counter must be there before the first of its tasks can end, or its body never runs.
+
+        What one round trip has room for is sent together. What is more goes bit by bit, since Redis does nothing else
+        while it takes one call. The later steps are then recorded last: those that a worker was quicker with are known.
+        """
+        publisher, size = self._parts.publisher, self._settings.submit_batch
+        if (later or chords) and len(entries) + len(later) <= size:
+            await self._send_together([*entries, *later], chords)
             return
         await self._parts.backend.store(chords)
         for at in range(0, len(entries), AT_ONCE):
             await gather_all(map(publisher.send, entries[at : at + AT_ONCE]))
+        with suppress(BrokerUnavailable):  # the workflow has begun; each step is known from its first news on
+            for at in range(0, len(later), size):
+                await publisher.accept(later[at : at + size])
 
 
 async def gather_all(calls: Iterable[Awaitable[object]]) -> None:

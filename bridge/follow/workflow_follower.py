@@ -34,13 +34,15 @@ class WorkflowFollower:
         own = {} if isinstance(after, int) else after
         self.seqs = {task_id: own.get(task_id, everyone) for task_id in workflow.task_ids}
         """Of each task the last update handed out."""
-        self._known: set[str] = set()
+        self._later = workflow.later_ids
+        self._found = False
+        self._queued: set[str] = set()
         self._ended: dict[str, Status] = {}
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self._workflow.is_over(self._known, self._ended)
+        return self._workflow.is_over(self._queued, self._ended)
 
     async def catch_up(self) -> list[StatusUpdate]:
         """What the histories have after `seqs`, task by task.
@@ -52,7 +54,7 @@ class WorkflowFollower:
         reads: list[Sequence[StatusUpdate]] = []
         for at in range(0, len(task_ids), READS_AT_ONCE):
             reads += await asyncio.gather(*map(self._read, task_ids[at : at + READS_AT_ONCE]))
-        if not self._known:
+        if not self._found:
             raise TaskNotFound(self._workflow.task_ids[-1])
         return list(self._fresh(itertools.chain.from_iterable(reads)))
 
@@ -79,17 +81,23 @@ class WorkflowFollower:
             if missed.ended and not missed.updates:  # else the last of them says how
                 self._ended[task_id] = (await self._store.record(task_id)).status
         except TaskNotFound:
-            if task_id in self._known:
+            if task_id in self._queued:
                 raise
             return ()
-        self._known.add(task_id)
+        self._found = True
+        self._note(task_id, missed.seq)
         return missed.updates
+
+    def _note(self, task_id: str, seq: int) -> None:
+        """A later step has its first update from the start, and others from when a worker sends it."""
+        if seq > 1 or task_id not in self._later:
+            self._queued.add(task_id)
 
     def _fresh(self, updates: Iterable[StatusUpdate]) -> Iterator[StatusUpdate]:
         for update in updates:
             if update.seq > self.seqs[update.task_id]:
                 self.seqs[update.task_id] = update.seq
-                self._known.add(update.task_id)
+                self._note(update.task_id, update.seq)
                 if update.final:
                     self._ended[update.task_id] = update.status
                 yield update

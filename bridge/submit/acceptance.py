@@ -203,16 +203,14 @@ class Acceptance:
         entries = batch.entries
         outcomes: Sequence[int | bytes] = await self._redis.run(self._script, batch.keys, batch.args, after=after)
         accepted = outcomes.count(_ACCEPTED)
-        if batch.together or accepted < len(entries):
-            await self._announce(
-                [entry for entry, outcome in zip(entries, outcomes, strict=True) if outcome == _ACCEPTED]
-            )
         if accepted == len(entries):
             return [None] * accepted
-        return [self._told(entry, outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
+        pairs = list(zip(entries, outcomes, strict=True))
+        await self._announce([entry for entry, outcome in pairs if outcome == _ACCEPTED])
+        return [self._told(entry, outcome) for entry, outcome in pairs]
 
     async def _announce(self, accepted: Sequence[Entry]) -> None:
-        """Publish what the script did not, since not all that it was given was accepted, or it was too much at once."""
+        """Publish what the script did not, since not all that it was given was accepted."""
         with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
             for channel, message in self._announcements(accepted):
                 await self._redis.execute("PUBLISH", channel, message)
@@ -250,7 +248,7 @@ class Acceptance:
         keys = [own.live, own.open, own.scheduled, own.queues, own.index, own.owners]
         settings = self._settings
         lists, tasks = kinds_and_tasks(entries, self.names)
-        told = [] if together else [*self._announcements(entries)]
+        told = [*self._announcements(entries)]
         args: list[Arg] = [
             settings.prefix,
             int(self._identity.clock() * 1000),

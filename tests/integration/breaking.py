@@ -19,3 +19,17 @@ class BreaksOff(Redis):
             self.broken = True
             raise BrokerUnavailable("the connection broke")
         return reply
+
+
+class GoesAway(Redis):
+    """A gateway that runs one script, and whose server has gone after it."""
+
+    ran = False
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
+    ) -> Reply:
+        if self.ran:
+            raise BrokerUnavailable("the server has gone")
+        self.ran = True
+        return await super().run(script, keys, args, after=after)

@@ -1,12 +1,26 @@
 """What starting a workflow writes into Redis."""
 
+from dataclasses import replace
+
 import pytest
 
-from bridge import chord, connect, group, signature
-from bridge.errors import InvalidMessage, QueueSaturated
+from bridge import TaskClient, chain, chord, connect, group, signature
+from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated
+from bridge.handle import ChainHandle, GroupHandle, TaskHandle
+from bridge.launcher import Launcher
+from bridge.parts import open_parts
+from bridge.protocol.state import Status
 from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+from bridge.submit.publisher import Publisher
+from tests.clocks import Clock
+from tests.integration.breaking import GoesAway
+from tests.integration.submissions import identity
 
 LIMIT = 10_000
+A, B, C = (signature(name) for name in "abc")
+A_FEW, MANY = 100, 2
+"""Tasks of one round trip: as many as the workflow has, and fewer."""
 
 
 async def test_a_workflow_of_which_one_task_cannot_be_sent_is_not_begun(redis: Redis, shared_url: str) -> None:
@@ -59,10 +73,51 @@ async def test_a_chord_starts_in_one_round_trip_where_its_counter_is_on_the_same
         assert await _reads(redis) - reads == trips + 1  # and the one that asks
 
 
-async def test_a_chord_whose_queue_is_too_deep_is_refused(redis: Redis, shared_url: str) -> None:
+async def test_of_a_chord_whose_queue_is_too_deep_nothing_is_queued_or_recorded(redis: Redis, shared_url: str) -> None:
     async with connect(shared_url, max_queue_depth=1) as client:
         with pytest.raises(QueueSaturated):
-            await client.start(chord([signature("a"), signature("b")], signature("c")))
+            await client.start(chord([A, B], C))
+    assert await redis.execute("EXISTS", "celery", "petiole:index", "petiole:planned") == 0
+
+
+@pytest.mark.parametrize("size", [A_FEW, MANY])
+async def test_every_step_is_known_before_its_turn_comes(redis: Redis, shared_url: str, size: int) -> None:
+    async with connect(shared_url, submit_batch=size) as client:
+        handle = await client.start(chain(A, group(B, B), C))
+        assert isinstance(handle, ChainHandle)
+        first, header, last = handle.steps
+        assert isinstance(header, GroupHandle)
+        steps = [first, *header.children, last]
+        records = [await client.record(step.task_id) for step in steps if isinstance(step, TaskHandle)]
+    assert [(record.task, record.status) for record in records] == [(name, Status.SUBMITTED) for name in "abbc"]
+    assert await redis.execute("LLEN", "celery") == 1
+
+
+async def test_nothing_is_known_of_a_workflow_without_records(client: TaskClient, redis: Redis) -> None:
+    await client.start(chain(A, B), record=False)
+    assert not await redis.execute("KEYS", "petiole:*")
+
+
+async def test_a_workflow_with_a_step_whose_id_is_taken_is_not_begun(client: TaskClient, redis: Redis) -> None:
+    await client.submit("theirs", task_id="taken", queue="theirs")
+    with pytest.raises(DuplicateTask):
+        await client.start(chain(A, B.set(task_id="taken")))
+    assert await redis.execute("EXISTS", "celery", "petiole:planned") == 0
+    assert (await client.record("taken")).task == "theirs"
+
+
+async def test_a_workflow_that_has_begun_is_not_refused_because_its_later_steps_cannot_be_recorded(
+    redis: Redis, settings: BridgeSettings
+) -> None:
+    settings = settings.model_copy(update={"submit_batch": 1})
+    async with (
+        open_parts(settings) as parts,
+        GoesAway.open(settings.redis_url, settings) as away,
+        Publisher.open(away, settings, identity(Clock())) as publisher,
+    ):
+        await Launcher(settings, replace(parts, publisher=publisher)).start(chain(A, B), record=True)
+    assert await redis.execute("LLEN", "celery") == 1
+    assert not await redis.execute("EXISTS", "petiole:planned")
 
 
 async def _reads(redis: Redis) -> int:

@@ -92,6 +92,11 @@ class Workflow:
         self._parts = _in_order(result)
         self.task_ids = tuple(node.id for node, _ in self._parts if node.children is None)
 
+    @property
+    def later_ids(self) -> frozenset[str]:
+        """The tasks that come after something, so that a worker sends them: until they begin nobody may ever."""
+        return frozenset(node.id for node, before in self.with_predecessors() if before is not None)
+
     def with_predecessors(self) -> Iterator[tuple[ResultNode, ResultNode | None]]:
         """Each task, with what it comes after; None for one that starts at once."""
         for node, inherited in self._parts:
@@ -99,9 +104,9 @@ class Workflow:
                 yield node, node.parent or inherited
 
     def is_over(self, known: Collection[str], ended: Mapping[str, Status]) -> bool:
-        """Whether nothing more will happen: `known` are the tasks that were heard of, `ended` how those of them ended.
+        """Whether nothing more will happen: `known` are the tasks that were queued, `ended` how those of them ended.
 
-        Tasks that nobody has heard of belong to it until they cannot be started any more.
+        The others belong to it until they cannot be started any more.
         """
         return len(ended) == len(known) and self._fate(known, ended) is not Fate.OPEN
 

@@ -104,3 +104,8 @@ def test_a_chain_may_be_longer_than_the_stack() -> None:
     workflow = Workflow(node)
     assert workflow.task_ids == tuple(map(str, range(5_000)))
     assert workflow.is_over({"0"}, {"0": FAILED})
+
+
+def test_the_later_steps_are_those_that_come_after_something() -> None:
+    assert Workflow(ENDS_IN_A_GROUP).later_ids == {"b", "c"}
+    assert Workflow(CHORD).later_ids == {"body"}
