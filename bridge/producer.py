@@ -76,6 +76,9 @@ class Producer:
         message = options.message(
             call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
         )
+        if call.options:
+            for later in options.later_queues():
+                self._parts.publisher.check_queue(later)
         queue = options.queue if options.queue is not None else self._settings.default_queue
         owner, claim = self._parts.owner, self._claim(options.idempotency_key, call)
         return Submission(

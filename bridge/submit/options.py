@@ -1,12 +1,13 @@
 """The options of a call, checked, and the message that they make of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Self
 
 from bridge.errors import InvalidMessage
+from bridge.protocol.canvas.check import queues
 from bridge.protocol.compression import compression_named
 from bridge.protocol.embed import Links, check_stamps, embedded
 from bridge.protocol.message import TaskMessage
@@ -105,6 +106,12 @@ class Options:
             check_stamps(stamps, names)
             made |= {"stamps": {name: stamps[name] for name in names}, "stamped_headers": names}
         return made
+
+    def later_queues(self) -> Iterator[str]:
+        """The queues that are named in what workers send later, once `message` has checked it."""
+        for given in (self.link, self.link_error, self.chord):
+            for canvas in (given,) if isinstance(given, Canvas) else given or ():
+                yield from queues(canvas)
 
     def due(self, now: datetime) -> datetime | None:
         """When the task is to run; None for at once. As in Celery no delay is no eta.

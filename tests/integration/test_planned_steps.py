@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge import Canvas, TaskClient, chain, chord, connect, group, signature
+from bridge import Canvas, SubmitOptions, TaskClient, chain, chord, connect, group, signature
 from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated
 from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.events import read_events
@@ -184,6 +184,22 @@ async def test_nothing_is_sent_to_a_key_of_petioles_not_even_by_a_worker(
     for start in (client.start_batch(canvas, "w1"), client.start(canvas)):
         with pytest.raises(InvalidMessage, match="must not start with 'petiole:'"):
             await start
+    assert await redis.execute("DBSIZE") == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SubmitOptions(link=ASTRAY),
+        SubmitOptions(link_error=[A, group(B, ASTRAY)]),
+        SubmitOptions(chord=A.link(ASTRAY)),
+    ],
+)
+async def test_no_callback_is_sent_to_a_key_of_petioles(
+    client: TaskClient, redis: Redis, options: SubmitOptions
+) -> None:
+    with pytest.raises(InvalidMessage, match="must not start with 'petiole:'"):
+        await client.submit("a", **options)
     assert await redis.execute("DBSIZE") == 0
 
 
