@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
 
-from bridge.errors import IdempotencyKeyReused
+from bridge.errors import IdempotencyKeyReused, InvalidMessage
 from bridge.parts import Parts
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
@@ -28,8 +28,11 @@ class Producer:
 
     async def submit(self, call: Call) -> TaskMessage | Replayed:
         """Queue one task; its message. Raises what `TaskClient.submit` raises."""
-        options = await self._options(call) if call.options else DEFAULTS
+        options = await self._routed(call) if call.options else DEFAULTS
         submission = self._submission(call, options)
+        if submission.route.fanout:
+            await self._parts.publisher.broadcast(submission)
+            return submission.message
         return await self._parts.publisher.publish(submission) or submission.message
 
     async def submit_many(
@@ -64,9 +67,18 @@ class Producer:
         return ready
 
     async def _options(self, call: Call) -> Options:
-        """What a call is asked with; the exchange and routing key, if there are any, as the queue they lead to."""
+        """What a call among many is asked with."""
         if not call.options:
             return DEFAULTS
+        options = await self._routed(call)
+        if options.exchange is not None:
+            raise InvalidMessage(
+                "/options/exchange", f"{options.exchange!r} is a fanout exchange, which one submit sends one task to"
+            )
+        return options
+
+    async def _routed(self, call: Call) -> Options:
+        """What a call is asked with; the exchange and routing key, if there are any, as the queue they lead to."""
         options = Options.of(call.options)
         if options.exchange is None and options.routing_key is None:
             return options
@@ -79,11 +91,10 @@ class Producer:
         if call.options:
             for later in options.later_queues():
                 self._parts.publisher.check_queue(later)
-        queue = options.queue if options.queue is not None else self._settings.default_queue
         owner, claim = self._parts.owner, self._claim(options.idempotency_key, call)
         return Submission(
             message,
-            _route(queue, options.priority),
+            self._route(options),
             options.tags,
             facts,
             options.record,
@@ -92,11 +103,17 @@ class Producer:
             claim,
         )
 
+    def _route(self, options: Options) -> Route:
+        if options.exchange is not None:
+            return _route(options.routing_key or "", options.priority, options.exchange)
+        queue = options.queue if options.queue is not None else self._settings.default_queue
+        return _route(queue, options.priority)
+
     def _claim(self, key: str | None, call: Call) -> Claim | None:
         return None if key is None else Claim(self._parts.owner, key, fingerprint(call))
 
 
 @lru_cache(1_024)
-def _route(queue: str, priority: int) -> Route:
+def _route(queue: str, priority: int, fanout: str = "") -> Route:
     """The same one for all that goes the same way."""
-    return Route(queue=queue, priority=priority)
+    return Route(queue=queue, priority=priority, fanout=fanout)

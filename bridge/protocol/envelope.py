@@ -20,14 +20,16 @@ TRANSIENT = 1
 
 
 def seal_task(encoded: EncodedTask, route: Route, *, delivery_tag: str, reply_to: str, expires_ms: int | None) -> bytes:
-    """The value to LPUSH. `delivery_tag` must never repeat: workers acknowledge by it."""
+    """The value to LPUSH, or to PUBLISH for a fanout exchange. `delivery_tag` must never repeat: workers acknowledge by
+    it.
+    """
     message = encoded.message
     correlation_id = message.task_id if message.correlation_id is None else message.correlation_id
     expiration = "" if expires_ms is None else f'"expiration": "{max(expires_ms, 0)}", '
     # With an exchange of another name a redelivered message is lost where that exchange has no binding.
     properties = (
         f'"correlation_id": {_quoted(correlation_id)}, "reply_to": {_quoted(reply_to)}, {_shown(message)}'
-        f'"delivery_mode": {PERSISTENT}, {expiration}{_delivery("", route.queue, route.priority)}'
+        f'"delivery_mode": {PERSISTENT}, {expiration}{_delivery(route.fanout, route.queue, route.priority)}'
     )
     return _seal(encoded.body, encoded.content, encoded.headers, properties, delivery_tag)
 

@@ -14,6 +14,7 @@ from bridge.protocol.envelope import TRANSIENT, Address, open_json, seal_text
 from bridge.protocol.failure import failure_from_repr
 from bridge.protocol.message import EncodedTask
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.route import Route
 from bridge.protocol.said import SAYINGS, news_of_saying
 from bridge.protocol.state import Status
 
@@ -93,13 +94,13 @@ class Sender:
     utc_offset: float = 0.0
 
 
-def task_sent(encoded: EncodedTask, queue: str, sender: Sender, *, clock: int, timestamp: float) -> str:
+def task_sent(encoded: EncodedTask, route: Route, sender: Sender, *, clock: int, timestamp: float) -> str:
     """The ``task-sent`` event, by which Flower shows a task before any worker has it. `timestamp` in seconds."""
-    queue = _quoted(queue)
+    routing_key, exchange = _quoted(route.queue), _quoted(route.fanout)
     return (
         f'{_sent_by(sender.hostname, sender.utc_offset, sender.pid)}"clock": {clock}, '
-        f'{encoded.announced}, "queue": {queue}, "exchange": "", '
-        f'"routing_key": {queue}, "timestamp": {timestamp!r}, "type": "{TASK_SENT}"}}'
+        f'{encoded.announced}, "queue": {"null" if route.fanout else routing_key}, "exchange": {exchange}, '
+        f'"routing_key": {routing_key}, "timestamp": {timestamp!r}, "type": "{TASK_SENT}"}}'
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a task goes: a queue and a priority within it."""
+"""Where a task goes: a queue and a priority within it, or a fanout exchange."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,14 @@ class Route:
     """
 
     queue: str
+    """With a fanout exchange this is its routing key, which may be empty."""
     priority: int = 0
+    fanout: str = ""
+    """A fanout exchange: all workers that listen to it have the task, and no queue has."""
 
     def __post_init__(self) -> None:
-        check_name(self.queue, "/options/queue")
+        if not self.fanout:
+            check_name(self.queue, "/options/queue")
         if is_taken(self.queue):
             raise InvalidMessage("/options/queue", f"{self.queue!r} is a key that Celery keeps for itself")
         if not 0 <= self.priority <= LOWEST_PRIORITY:

@@ -132,7 +132,7 @@ class Acceptance:
         sealed = seal_task(encoded, route, delivery_tag=delivery_tag, reply_to=reply_to, expires_ms=expires_ms)
         if len(sealed) > self._settings.max_message_bytes:
             raise InvalidMessage("", f"is {len(sealed)} bytes; the limit is {self._settings.max_message_bytes}")
-        sent = task_sent(encoded, route.queue, identity.sender, clock=next(self._lamport), timestamp=now)
+        sent = task_sent(encoded, route, identity.sender, clock=next(self._lamport), timestamp=now)
         if not submission.record:
             return Entry(message.task_id, _NOT_RECORDED, Kind(route), sealed, sent, submission.claim)
         kind = self._kind(submission, now_ms)
@@ -206,11 +206,11 @@ class Acceptance:
         if accepted == len(entries):
             return [None] * accepted
         pairs = list(zip(entries, outcomes, strict=True))
-        await self._announce([entry for entry, outcome in pairs if outcome == _ACCEPTED])
+        await self.announce([entry for entry, outcome in pairs if outcome == _ACCEPTED])
         return [self._told(entry, outcome) for entry, outcome in pairs]
 
-    async def _announce(self, accepted: Sequence[Entry]) -> None:
-        """Publish what the script did not, since not all that it was given was accepted."""
+    async def announce(self, accepted: Sequence[Entry]) -> None:
+        """Publish that these were sent, where the script did not: not all that it was given was accepted."""
         with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
             for channel, message in self._announcements(accepted):
                 await self._redis.execute("PUBLISH", channel, message)

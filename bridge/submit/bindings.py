@@ -27,28 +27,31 @@ class Bindings:
         self._redis = redis
         self._names = broker_keys(redis)
         self._now = now
-        self._found: dict[Destination, tuple[float, str]] = {}
+        self._found: dict[Destination, tuple[float, str | None]] = {}
 
     async def routed(self, options: Options) -> Options:
-        """The same options with the queue that their exchange and routing key lead to.
+        """The same options with the queue that exchange and routing key lead to; as they are for a fanout exchange.
 
         A queue's own name is its routing key where there is no exchange, as in Celery.
 
         Raises:
-            InvalidMessage: they contradict each other, and as `queue` does.
+            InvalidMessage: they contradict each other, or ask what a fanout exchange cannot do; and as `queue` does.
         """
         if options.exchange is None:
             return _unrouted(options)
         if options.queue is not None:
             raise InvalidMessage("/options/queue", "cannot be given together with exchange, which decides the queue")
         queue = await self.queue(Destination(exchange=options.exchange, routing_key=options.routing_key or ""))
+        if queue is None:
+            _check_broadcast(options)
+            return options
         return replace(options, queue=queue, exchange=None, routing_key=None)
 
-    async def queue(self, destination: Destination) -> str:
-        """The queue that a task goes to.
+    async def queue(self, destination: Destination) -> str | None:
+        """The queue that a task goes to; None for a fanout exchange, whose listeners have it in no queue.
 
         Raises:
-            InvalidMessage: there is none, there are several, or the exchange is a fanout exchange.
+            InvalidMessage: there is none, or there are several; or it is a fanout exchange that nobody listens to.
             UnreadableBytes: the bindings are not kept as Kombu keeps them.
             BrokerUnavailable: Redis does not answer.
         """
@@ -56,13 +59,15 @@ class Bindings:
         at, queue = self._found.get(destination, (-FRESH_SECONDS, ""))
         if now - at < FRESH_SECONDS:
             return queue
-        queue = queue_for(await self._bindings(destination), destination)
+        bindings = await self._bindings(destination)
+        queue = None if bindings is None else queue_for(bindings, destination)
         if len(self._found) >= LIMIT:
             self._found.clear()
         self._found[destination] = now, queue
         return queue
 
-    async def _bindings(self, destination: Destination) -> Sequence[Binding]:
+    async def _bindings(self, destination: Destination) -> Sequence[Binding] | None:
+        """None for a fanout exchange."""
         exchange = destination.exchange
         key = self._names.bindings(exchange)
         kind, listeners = await asyncio.gather(
@@ -71,14 +76,18 @@ class Bindings:
             self._redis.execute("PUBLISH", self._names.fanout_channel(exchange, destination.routing_key), ""),
         )
         if listeners:
-            raise InvalidMessage(
-                "/options/exchange",
-                f"{exchange!r} is a fanout exchange: its messages are heard by the workers that listen now and queued "
-                "nowhere, so no task could be recorded as queued. Submit to a queue, or tell all workers by control",
-            )
+            return None
         if kind not in (b"set", b"none"):
             raise UnreadableBytes(other_layout(key, kind.decode(), _A_GUESS))
         return read_bindings(key, await self._redis.execute("SMEMBERS", key), self._names.separator)
+
+
+def _check_broadcast(options: Options) -> None:
+    why = f"{options.exchange!r} is a fanout exchange: every worker that listens now has the task, and no queue"
+    if options.record:
+        raise InvalidMessage("/options/exchange", f"{why}, so it cannot be recorded as queued; add record=False")
+    if options.idempotency_key is not None:
+        raise InvalidMessage("/options/idempotency_key", f"cannot be kept, since {why}")
 
 
 def _unrouted(options: Options) -> Options:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Self
 
 from bridge.batching import Batcher
+from bridge.errors import InvalidMessage
 from bridge.redis import Command, Redis
 from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import Acceptance, Identity, Outcome, Replayed, Submission
@@ -19,6 +20,7 @@ class Publisher:
     """Queues tasks: each is queued *and* recorded, or neither."""
 
     def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
+        self._redis = redis
         self._acceptance = Acceptance(redis, settings, identity)
         self._batcher: Batcher[Entry, Replayed | None] = Batcher(
             self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
@@ -55,6 +57,19 @@ class Publisher:
                 id again answers `DuplicateTask` if it was.
         """
         return await self._batcher.call(self._acceptance.ready(submission))
+
+    async def broadcast(self, submission: Submission) -> None:
+        """Send one task to the workers that listen to its fanout exchange now. Nothing keeps it: it is not recorded.
+
+        Raises:
+            InvalidMessage: as of `publish`; or no worker listens.
+            BrokerUnavailable: Redis did not answer; whether workers have it is unknown.
+        """
+        entry, exchange = self._acceptance.ready(submission), submission.route.fanout
+        channel = self.names.fanout_channel(exchange, submission.route.queue)
+        if not await self._redis.execute("PUBLISH", channel, entry.message):
+            raise InvalidMessage("/options/exchange", f"no worker listens to {exchange!r} now")
+        await self._acceptance.announce([entry])
 
     async def send(self, entry: Entry) -> Replayed | None:
         """Queue one task that was made ready, in the batch of this moment; raises what `publish` raises."""

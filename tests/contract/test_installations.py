@@ -130,6 +130,14 @@ async def test_an_exchange_leads_to_the_queue_that_the_worker_bound_to_it(
     assert (await client.record(handle.task_id)).queue == queue
 
 
+async def test_every_worker_that_listens_to_a_fanout_exchange_runs_the_task(client: TaskClient) -> None:
+    handle = await client.submit("installation.where", exchange="everybody", routing_key="celery", record=False)
+
+    where = await handle.result(DEADLINE)
+
+    assert (where["exchange"], where["routing_key"]) == ("everybody", "celery")
+
+
 @pytest.mark.parametrize(
     ("exchange", "routing_key", "reason"),
     [
@@ -137,7 +145,8 @@ async def test_an_exchange_leads_to_the_queue_that_the_worker_bound_to_it(
         ("places", "europe.france.capital", "to the queues all, capitals"),
         ("nowhere", "red", "has no queues"),
         ("colours", None, "has no queue for the routing key ''"),
-        ("everybody", "celery", "is a fanout exchange"),
+        ("everybody", "celery", "is a fanout exchange: every worker that listens now has the task"),
+        ("everybody", "others", "is a fanout exchange whose worker has gone"),
     ],
 )
 async def test_what_no_single_queue_would_get_is_refused(

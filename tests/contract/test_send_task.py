@@ -11,6 +11,7 @@ import pytest
 from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu import Exchange
 from kombu.serialization import dumps
 from kombu.utils.uuid import uuid
 
@@ -110,10 +111,36 @@ async def test_the_announcement_of_a_task_is_to_the_letter_what_celery_sends(app
     (event,) = read_events(celerys)
     sender = Sender(hostname=event["hostname"], pid=event["pid"], utc_offset=event["utcoffset"])
     encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1], kwargs={"a": 2}, eta=LATER))
-    sent = task_sent(encoded, "mail", sender, clock=event["clock"], timestamp=event["timestamp"])
+    sent = task_sent(encoded, Route(queue="mail"), sender, clock=event["clock"], timestamp=event["timestamp"])
     _, ours = seal_task_sent([sent], sender, delivery_tag=json.loads(celerys)["properties"]["delivery_tag"])
     assert json.dumps(open_json(ours)) == json.dumps(open_json(celerys))
     assert ours == celerys
+
+
+async def test_a_task_for_a_fanout_exchange_is_to_the_letter_what_celery_sends(app: Celery, redis: Redis) -> None:
+    """Celery has to be told what kind of exchange it is, or takes it for a direct one."""
+    app.conf.task_send_sent_event = True
+    to_all: dict[str, Any] = {
+        "exchange": "everybody",
+        "routing_key": "red",
+        "declare": [Exchange("everybody", type="fanout")],
+    }
+    async with published(redis, "/0.*") as messages:
+        app.send_task("tasks.add", [1], {"a": 2}, task_id="a1", priority=3, **to_all)
+        told = {message.channel: message.data for message in [await anext(messages), await anext(messages)]}
+
+    route = Route(queue="red", priority=3, fanout="everybody")
+    theirs, event = told[BrokerKeys().fanout_channel("everybody", "red")], told["/0.celeryev/task.sent"]
+    sent = json.loads(theirs.decode().replace(*OLDER))
+    headers, properties = sent["headers"], sent["properties"]
+    encoded = encode(message_of({"args": [1], "kwargs": {"a": 2}}, task_id="a1", origin=headers["origin"]))
+    ids = {"delivery_tag": properties["delivery_tag"], "reply_to": properties["reply_to"]}
+    assert seal_task(encoded, route, **ids, expires_ms=None).decode() == theirs.decode().replace(*OLDER)
+
+    (said,) = read_events(event)
+    sender = Sender(hostname=said["hostname"], pid=said["pid"], utc_offset=said["utcoffset"])
+    ours = task_sent(encoded, route, sender, clock=said["clock"], timestamp=said["timestamp"])
+    assert ours == json.dumps({**said, "queue": None})  # Celery names its default queue, in which the task is not
 
 
 @asynccontextmanager

@@ -1,18 +1,24 @@
 """Exchanges, as the binding sets in Redis describe them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
-from bridge import TaskClient
+from bridge import Call, SubmitOptions, TaskClient
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.bindings import Destination
+from bridge.protocol.envelope import open_message
 from bridge.protocol.keys import SEPARATOR
-from bridge.redis import Redis
+from bridge.protocol.route import Route
+from bridge.redis import Published, Redis
 from bridge.settings import BridgeSettings
 from bridge.submit.bindings import FRESH_SECONDS, Bindings
 from bridge.submit.options import Options
+from bridge.submit.publisher import Publisher
+from tests.integration.submissions import submission
 
 KEY = "_kombu.binding.x"
 RED = Destination(exchange="x", routing_key="red")
@@ -79,17 +85,60 @@ async def test_bindings_in_a_key_of_any_other_kind_are_refused_too(redis: Redis,
 
 
 @pytest.mark.parametrize("routing_key", ["", "red"])
-async def test_an_exchange_that_somebody_listens_to_is_a_fanout_exchange_and_refused(
-    redis: Redis, bindings: Bindings, routing_key: str
+async def test_an_exchange_that_somebody_listens_to_is_a_fanout_exchange(
+    redis: Redis, client: TaskClient, routing_key: str
 ) -> None:
+    """Kombu passes over an empty message, which is what we ask with."""
     await redis.execute("SADD", KEY, bound(routing_key, "bcast.1"))
-    messages = redis.listen("/0.x*")  # as Kombu subscribes
-    async with asyncio.timeout(5):
+    before = await redis.execute("KEYS", "*")
+    async with listening(redis) as messages:
+        handle = await client.submit("tasks.add", exchange="x", routing_key=routing_key, record=False)
+        heard = [await anext(messages), await anext(messages)]
+    assert [message.channel for message in heard] == ["/0.x" + f"/{routing_key}" * bool(routing_key)] * 2
+    assert heard[0].data == b""
+    headers, body = open_message(heard[1].data)
+    assert (headers["id"], body[0]) == (handle.task_id, [])
+    assert await redis.execute("KEYS", "*") == before
+
+
+@asynccontextmanager
+async def listening(redis: Redis) -> AsyncIterator[AsyncIterator[Published]]:
+    """What is published to the exchange, as Kombu subscribes to it, from now on."""
+    async with aclosing(redis.listen("/0.x*")) as messages, asyncio.timeout(5):
         assert (await anext(messages)).begins
-        with pytest.raises(InvalidMessage, match="'x' is a fanout exchange") as refused:
-            await bindings.queue(Destination(exchange="x", routing_key=routing_key))
-    await messages.aclose()
-    assert refused.value.pointer == "/options/exchange"
+        yield messages
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer", "reason"),
+    [
+        ({"exchange": "x"}, "/options/exchange", "add record=False"),
+        ({"exchange": "x", "record": False, "idempotency_key": "k"}, "/options/idempotency_key", "cannot be kept"),
+        ({"exchange": "x", "record": False, "queue": "q"}, "/options/queue", "cannot be given together with exchange"),
+    ],
+)
+async def test_what_a_fanout_exchange_cannot_do_is_refused(
+    redis: Redis, client: TaskClient, options: SubmitOptions, pointer: str, reason: str
+) -> None:
+    async with listening(redis):
+        with pytest.raises(InvalidMessage, match=reason) as refused:
+            await client.submit("tasks.add", **options)
+    assert refused.value.pointer == pointer
+
+
+async def test_many_tasks_are_not_sent_to_a_fanout_exchange(redis: Redis, client: TaskClient) -> None:
+    call = Call("tasks.add", options={"exchange": "x", "record": False})
+    async with listening(redis):
+        (refused,) = await client.submit_many([call], return_exceptions=True)
+    assert isinstance(refused, InvalidMessage)
+    assert refused.pointer == "/options/exchange"
+
+
+async def test_a_task_that_no_worker_hears_is_refused(publisher: Publisher) -> None:
+    """What an exchange was found to be is believed for a moment, in which the last worker may go."""
+    sent = submission("a1")._replace(route=Route(queue="", fanout="x"), record=False)
+    with pytest.raises(InvalidMessage, match="no worker listens to 'x' now"):
+        await publisher.broadcast(sent)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from bridge.protocol.envelope import open_json
 from bridge.protocol.events import CeleryEvent, Sender, news_of_event, read_events, seal_task_sent, task_sent
 from bridge.protocol.message import TaskMessage, encode
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
+from bridge.protocol.route import Route
 from bridge.protocol.state import Status
 from tests import celery_says
 from tests.celery_says import TIME, WORKER, envelope, event, received
@@ -51,7 +52,7 @@ def test_a_task_is_announced_as_celery_does() -> None:
     encoded = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1]))
     sender = Sender(hostname="gen7@example", pid=7)
 
-    sent = task_sent(encoded, "mail", sender, clock=3, timestamp=1.5)
+    sent = task_sent(encoded, Route(queue="mail"), sender, clock=3, timestamp=1.5)
     event_type, data = seal_task_sent([sent], sender, delivery_tag="tag")
 
     assert event_type == "task-sent"
@@ -67,7 +68,9 @@ def test_a_task_is_announced_as_celery_does() -> None:
 def test_several_tasks_are_announced_at_once_as_workers_do() -> None:
     sender = Sender(hostname="gen7@example", pid=7)
     encoded = [encode(TaskMessage(task="tasks.add", task_id=task_id)) for task_id in ("a1", "a2")]
-    sent = [task_sent(one, "mail", sender, clock=clock, timestamp=1.5) for clock, one in enumerate(encoded)]
+    sent = [
+        task_sent(one, Route(queue="mail"), sender, clock=clock, timestamp=1.5) for clock, one in enumerate(encoded)
+    ]
 
     event_type, data = seal_task_sent(sent, sender, delivery_tag="tag")
 
