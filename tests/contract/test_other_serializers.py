@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from bridge import SubmitOptions, TaskClient, chain, connect, signature
+from bridge import SubmitOptions, TaskClient, chain, chord, connect, signature
 from bridge.errors import TaskFailed
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
@@ -67,6 +67,14 @@ async def test_callbacks_are_run(tasks: TaskClient) -> None:
         await tasks.forget("callback-1")
         await tasks.submit("golden.echo", link=[chain(callback)], serializer=serializer)
         assert await tasks.result("callback-1", DEADLINE) == [["called"], {}]
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+async def test_workflows_run(tasks: TaskClient, serializer: str) -> None:
+    """Its first step is sent by us, and the others by the worker."""
+    one, other = (signature("golden.echo", (name,), serializer=serializer, compression="zlib") for name in "ab")
+    assert await tasks.run(chain(one, other), timeout=DEADLINE) == [[[["a"], {}], "b"], {}]
+    assert await tasks.run(chord([one, one], other), timeout=DEADLINE) == [[[[["a"], {}]] * 2, "b"], {}]
 
 
 async def test_replies_to_remote_control_are_read(tasks: TaskClient) -> None:

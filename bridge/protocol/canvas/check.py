@@ -1,17 +1,19 @@
 """The trust boundary of canvases: a signature within a message is sent by a *worker* later, and would harm others."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.shape import ends_in_tasks, members, size, steps
+from bridge.protocol.compression import compression_named
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
+from bridge.protocol.serializers import serializer_named
 from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature
-from bridge.protocol.values import check_json, check_tags
+from bridge.protocol.values import check_json, check_tags, check_text
 
 MAX_PARTS = 20_000
 """Signatures in one canvas."""
@@ -33,8 +35,25 @@ OPTIONS: Mapping[str, tuple[type, ...]] = {
     "shadow": (str,),
     "headers": (dict,),
     "task_id": (str,),
+    "serializer": (str,),
+    "compression": (str,),
+    "argsrepr": (str,),
+    "kwargsrepr": (str,),
 }
 """What a caller may set on a part, by Celery's names, and the types of it."""
+
+
+def _anything(value: object, pointer: str) -> None:
+    """Nothing: its type has been looked at."""
+
+
+_TEXTS: Mapping[str, Callable[[str, str], object]] = {
+    "serializer": serializer_named,
+    "compression": compression_named,
+    "argsrepr": check_text,
+    "kwargsrepr": check_text,
+}
+"""What is checked of an option that no task message is made of before it is sent."""
 _OF_THE_CANVAS = {*LINKS, "stamped_headers", "immutable"}
 _FIELDS = ("task_id", "eta", "expires", "time_limit", "soft_time_limit", "ignore_result", "shadow", "headers")
 _STAMP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -136,6 +155,7 @@ def _check_options(canvas: Canvas, pointer: str, depth: int) -> None:
         at = f"{pointer}/options/{name}"
         if name in OPTIONS:
             _check_type(value, OPTIONS[name], at)
+            _TEXTS.get(name, _anything)(value, at)
         elif name in stamps:
             _check_stamp(name, value, at)
         elif name not in _OF_THE_CANVAS:

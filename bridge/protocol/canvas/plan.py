@@ -210,7 +210,7 @@ class _Launch:
 _OF_A_CHAIN = ("task_id", "group_id", "group_index", "chord", "link", "link_error", "root_id", "parent_id")
 _FIELDS = (
     *("task_id", "time_limit", "soft_time_limit", "shadow", "ignore_result"),
-    *("root_id", "parent_id", "group_id", "group_index"),
+    *("root_id", "parent_id", "group_id", "group_index", "serializer", "compression", "argsrepr", "kwargsrepr"),
 )
 
 
