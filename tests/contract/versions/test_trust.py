@@ -17,7 +17,7 @@ from tests.contract.anything import OPTIONS, Call, calls
 from tests.contract.versions.installation import Installation, loses_events, until
 
 pytestmark = pytest.mark.timeout(3600)
-CASES, MANY_CASES = 60, 2_000
+CASES, MANY_CASES = 500, 2_000
 """For each pool; the second with ``--all``."""
 DEADLINE = 60
 A_WHILE = timedelta(minutes=1)
