@@ -98,7 +98,7 @@ end
 
 local function finish(news, record, history)
   redis.call('ZREM', open, news.id)
-  redis.call('HDEL', record, 'list', 'said')
+  redis.call('HDEL', record, 'list', 'said', 'awaits', 'told')
   if not has(news.flags, 'P') then
     -- Written anew, since a hash that once held a long value never becomes compact again.
     redis.call('HDEL', record, 'payload', 'progress')

@@ -102,6 +102,16 @@ async def test_what_has_started_or_ended_is_not_looked_at_again(
     assert not await redis.execute("EXISTS", "petiole:planned")
 
 
+@pytest.mark.parametrize("end", [Status.SUCCEEDED, Status.FAILED])
+async def test_what_a_step_waited_for_is_not_kept_once_it_has_ended(
+    client: TaskClient, store: StatusStore, redis: Redis, end: Status
+) -> None:
+    record = f"petiole:task:{(await client.start_batch(chord([A, B], C), 'w1')).result.id}"
+    assert None not in await redis.execute("HMGET", record, "awaits", "told")
+    await store.advance([news(end, task_id=record.removeprefix("petiole:task:"))])
+    assert await redis.execute("HMGET", record, "awaits", "told") == [None, None]
+
+
 async def test_of_a_workflow_that_is_refused_nothing_is_queued_or_recorded(redis: Redis, shared_url: str) -> None:
     async with connect(shared_url, max_queue_depth=1) as client:
         with pytest.raises(QueueSaturated):
