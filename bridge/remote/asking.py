@@ -1,6 +1,7 @@
 """Asking workers, now and then, for what their heartbeats do not say.
 
-One watcher of all asks. A worker is asked when it appears, and as often after that as `ASK_AGAIN_MS` says.
+One watcher of all asks. A worker is asked when it appears, and as often after that as `ASK_AGAIN_MS` says; sooner when
+it did not reply.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,9 @@ from bridge.remote.queues import Queues, WorkerStatus
 from bridge.settings import BridgeSettings
 
 ASK_AGAIN_MS = 60_000
-"""One that is busy with its task does not reply, and what a worker told may change."""
+"""What a worker told may change."""
+ASK_THE_SILENT_MS = 15_000
+"""One may be too busy with its task to reply in time."""
 REPLY_SECONDS = 2.0
 KEEP_SECONDS = 60
 """How long what workers told is kept when no watcher runs any more."""
@@ -32,10 +35,11 @@ ASKED_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A process that was asked, and when."""
+    """A process that was asked, when, and whether it replied."""
 
     pid: Any
     at_ms: int
+    replied: bool
 
 
 AskedT = TypeVar("AskedT", bound=Asked)
@@ -76,7 +80,9 @@ class Asker(Generic[AskedT]):
 
     def _is_old(self, worker: WorkerStatus, now_ms: int, holds: Callable[[AskedT], bool]) -> bool:
         before = self._before(worker)
-        return before is None or not holds(before) or now_ms - before.at_ms >= ASK_AGAIN_MS
+        if before is None or not holds(before):
+            return True
+        return now_ms - before.at_ms >= (ASK_AGAIN_MS if before.replied else ASK_THE_SILENT_MS)
 
     def _before(self, worker: WorkerStatus) -> AskedT | None:
         """What is known of the same process from before."""

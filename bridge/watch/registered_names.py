@@ -43,7 +43,12 @@ class RegisteredNames(Asker[_Told]):
     async def _ask(self, workers: Sequence[WorkerStatus], now_ms: int) -> Mapping[str, _Told]:
         told = names_of(await self._replies(commands.registered(()), workers))
         return {
-            worker.hostname: _Told(pid=pid_of(worker), at_ms=now_ms, names=self._names(worker, told))
+            worker.hostname: _Told(
+                pid=pid_of(worker),
+                at_ms=now_ms,
+                replied=worker.hostname in told,
+                names=self._names(worker, told),
+            )
             for worker in workers
         }
 

@@ -44,6 +44,7 @@ class WorkerSurvey(Asker[_Surveyed]):
             worker.hostname: _Surveyed(
                 pid=pid_of(worker),
                 at_ms=now_ms,
+                replied=worker.hostname in queues and worker.hostname in stats,
                 paused=paused,
                 told={**self._told(worker), **_queues(queues, worker.hostname), **_pool(stats, worker.hostname)},
             )

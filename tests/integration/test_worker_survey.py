@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridge.redis import Redis
-from bridge.remote.asking import ASK_AGAIN_MS, REPLY_SECONDS
+from bridge.remote.asking import ASK_AGAIN_MS, ASK_THE_SILENT_MS, REPLY_SECONDS
 from bridge.remote.queues import Queues
 from bridge.watch.worker_survey import WorkerSurvey
 from tests.integration.heartbeats import Heartbeats
@@ -72,6 +72,19 @@ async def test_it_is_asked_again_after_a_minute_a_restart_and_a_pause(site: Site
         await site.beats("w1", pid=2)
         await site.survey.ask()
     assert told.times == 4
+
+
+async def test_one_that_does_not_reply_is_asked_again_sooner(redis: Redis) -> None:
+    site, told = Site(redis, reply_seconds=0.2), Told("a")
+    await site.beats("w1")
+    await site.survey.ask()
+    async with serving(Panel(site.redis, "w1", told)):
+        await site.survey.ask()
+        assert (await site.known(), told.times) == ([("w1", None, None)], 0)
+        site.now_ms += ASK_THE_SILENT_MS
+        await site.beats("w1")
+        await site.survey.ask()
+        assert (await site.known(), told.times) == ([("w1", ["a"], 4)], 1)
 
 
 async def test_what_a_busy_worker_told_before_is_kept_until_it_starts_anew(redis: Redis) -> None:
