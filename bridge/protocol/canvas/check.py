@@ -41,19 +41,13 @@ OPTIONS: Mapping[str, tuple[type, ...]] = {
     "kwargsrepr": (str,),
 }
 """What a caller may set on a part, by Celery's names, and the types of it."""
-
-
-def _anything(value: object, pointer: str) -> None:
-    """Nothing: its type has been looked at."""
-
-
 _TEXTS: Mapping[str, Callable[[str, str], object]] = {
     "serializer": serializer_named,
     "compression": compression_named,
     "argsrepr": check_text,
     "kwargsrepr": check_text,
 }
-"""What is checked of an option that no task message is made of before it is sent."""
+"""Options whose texts are looked at here, as no message is made of them before it is sent."""
 _OF_THE_CANVAS = {*LINKS, "stamped_headers", "immutable"}
 _FIELDS = ("task_id", "eta", "expires", "time_limit", "soft_time_limit", "ignore_result", "shadow", "headers")
 _STAMP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -154,14 +148,19 @@ def _check_options(canvas: Canvas, pointer: str, depth: int) -> None:
     for name, value in canvas.options.items():
         at = f"{pointer}/options/{name}"
         if name in OPTIONS:
-            _check_type(value, OPTIONS[name], at)
-            _TEXTS.get(name, _anything)(value, at)
+            _check_option(name, value, at)
         elif name in stamps:
             _check_stamp(name, value, at)
         elif name not in _OF_THE_CANVAS:
             raise InvalidMessage(at, f"is not an option of a part; there are {', '.join(OPTIONS)}")
     if depth and "task_id" in canvas.options and not isinstance(canvas, Signature):
         raise InvalidMessage(f"{pointer}/options/task_id", "is for a task, or for the whole; give it to a task")
+
+
+def _check_option(name: str, value: Any, pointer: str) -> None:
+    _check_type(value, OPTIONS[name], pointer)
+    if name in _TEXTS:
+        _TEXTS[name](value, pointer)
 
 
 def _check_type(value: object, types: tuple[type, ...], pointer: str) -> None:
