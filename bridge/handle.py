@@ -268,7 +268,9 @@ async def _cancel(
     for task_ids in _pages(workflow.task_ids):
         records = await all_of(_record(client, task_id) for task_id in task_ids)
         pairs = list(zip(task_ids, records, strict=True))
-        waiting = [one for one, record in pairs if record is None or (one in later and record.seq == 1)]
+        waiting = [
+            one for one, record in pairs if record is None or (one in later and record.status is Status.SUBMITTED)
+        ]
         if waiting:
             await client.control.revoke(waiting, terminate=terminate, signal=signal)
         begun = [task_id for task_id in task_ids if task_id not in waiting]

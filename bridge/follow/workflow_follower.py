@@ -9,7 +9,7 @@ from bridge.follow.feed_entry import Selection
 from bridge.follow.hub import Hub
 from bridge.follow.subscriber import Listener
 from bridge.protocol.canvas.results import ResultNode, Workflow
-from bridge.protocol.state import Status
+from bridge.protocol.state import ENDS, Status
 from bridge.records.status import StatusUpdate
 from bridge.records.status_store import StatusStore
 
@@ -78,28 +78,26 @@ class WorkflowFollower:
             if missed.seq < self.seqs[task_id]:  # the record has gone, and the task was heard of again
                 self.seqs[task_id] = 0
                 missed = await self._store.read_after(task_id, 0)
-            if missed.ended and not missed.updates:  # else the last of them says how
-                self._ended[task_id] = (await self._store.record(task_id)).status
         except TaskNotFound:
             if task_id in self._queued:
                 raise
             return ()
         self._found = True
-        self._note(task_id, missed.seq)
+        self._note(task_id, missed.status)
         return missed.updates
 
-    def _note(self, task_id: str, seq: int) -> None:
-        """A later step has its first update from the start, and others from when a worker sends it."""
-        if seq > 1 or task_id not in self._later:
+    def _note(self, task_id: str, status: Status) -> None:
+        """A later step is ``submitted`` from the start, and something else from when a worker has sent it."""
+        if status is not Status.SUBMITTED or task_id not in self._later:
             self._queued.add(task_id)
+        if status in ENDS:
+            self._ended[task_id] = status
 
     def _fresh(self, updates: Iterable[StatusUpdate]) -> Iterator[StatusUpdate]:
         for update in updates:
             if update.seq > self.seqs[update.task_id]:
                 self.seqs[update.task_id] = update.seq
-                self._note(update.task_id, update.seq)
-                if update.final:
-                    self._ended[update.task_id] = update.status
+                self._note(update.task_id, update.status)
                 yield update
 
 

@@ -40,8 +40,13 @@ class Missed:
 
     seq: int
     dropped: int
-    ended: bool
+    status: Status
     updates: Sequence[StatusUpdate]
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows."""
+        return self.status in ENDS
 
 
 class StatusStore:
@@ -124,7 +129,7 @@ class StatusStore:
         seq, dropped, status, texts = reply
         first = seq - len(texts) + 1
         updates = [StatusUpdate(task_id=task_id, seq=first + at, text=text) for at, text in enumerate(texts)]
-        return Missed(seq=seq, dropped=dropped, ended=status.decode() in ENDS, updates=updates)
+        return Missed(seq=seq, dropped=dropped, status=Status(status.decode()), updates=updates)
 
     async def _missing(self, task_id: str) -> TaskNotFound:
         was_there = await self._redis.execute("ZSCORE", self._keys.index_of(self.owner), task_id)

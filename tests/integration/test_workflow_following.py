@@ -12,12 +12,17 @@ from bridge.follow.hub import Hub
 from bridge.follow.workflow_follower import After, workflow_updates
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.news import News
+from bridge.protocol.route import Route
+from bridge.protocol.state import Status
 from bridge.records.status import StatusUpdate
 from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import Planned
+from bridge.submit.publisher import Publisher
 from tests.integration.restarting import kill, restart
-from tests.integration.submissions import DEADLINE
+from tests.integration.submissions import DEADLINE, submission
+from tests.integration.telling import news
 from tests.integration.test_following import LAST, story, tell
 
 IDS = tuple(f"a{number}" for number in range(8))
@@ -76,6 +81,24 @@ async def test_a_step_is_heard_of_long_after_the_one_before_it_has_ended(store: 
         assert [(await anext(stream)).task_id for _ in range(LAST)] == ["a0"] * LAST
         await tell(store, story("a1"))
         assert await seqs(stream) == whole("a1")
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_step_of_which_nothing_is_known_but_its_end_has_ended(store: StatusStore, hub: Hub, after: int) -> None:
+    """As it may be with a workflow that Celery started, of which a watcher hears late."""
+    await store.advance([*story("a0"), news(Status.FAILED, task_id="a1", adopts=True)])
+    assert await seqs(follow(store, hub, STEPS, {"a0": LAST, "a1": after})) == ({"a1": [1]} if not after else {})
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_stream_does_not_wait_for_a_step_that_was_planned_and_cannot_begin(
+    store: StatusStore, publisher: Publisher, hub: Hub, after: int
+) -> None:
+    step = Planned(task_id="a1", task="b", route=Route(queue="celery"))
+    await publisher.accept([publisher.ready(submission("a0")), publisher.ready_planned(step)])
+    await store.advance([news(Status.FAILED, task_id="a0")])
+    told = await seqs(follow(store, hub, STEPS, after))
+    assert told == ({"a0": [1, 2], "a1": [1]} if not after else {"a0": [2]})
 
 
 async def test_a_hub_that_fell_behind_is_no_gap_for_a_workflow(redis: Redis, settings: BridgeSettings) -> None:

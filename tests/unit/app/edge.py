@@ -61,7 +61,7 @@ class ToldHistory:
         if not self.updates:
             raise TaskNotFound(task_id)
         kept = self.updates[max(after, self.dropped) :]
-        return Missed(seq=len(self.updates), dropped=self.dropped, ended=self.updates[-1].final, updates=kept)
+        return Missed(seq=len(self.updates), dropped=self.dropped, status=self.updates[-1].status, updates=kept)
 
 
 class ToldFeed(Feed):

@@ -22,7 +22,7 @@ class History:
             raise TaskNotFound(task_id)
         kept = self.updates[max(after, self.dropped) :]
         seq = len(self.updates)
-        return Missed(seq=seq, dropped=self.dropped, ended=self.updates[-1].final, updates=kept)
+        return Missed(seq=seq, dropped=self.dropped, status=self.updates[-1].status, updates=kept)
 
 
 def follower(history: History, after: int = 0) -> tuple[Follower, Subscriber]:
