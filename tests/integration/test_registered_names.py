@@ -87,7 +87,7 @@ async def test_a_worker_that_announces_is_not_asked(site: Site) -> None:
 
 
 async def test_what_a_busy_worker_told_before_is_kept(redis: Redis) -> None:
-    site = Site(redis, reply_seconds=0.2)
+    site = Site(redis, reply_seconds=1)
     await site.beats("w1")
     async with serving(Panel(site.redis, "w1", Told("a"))):
         await site.names.learn()

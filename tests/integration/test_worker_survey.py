@@ -75,7 +75,7 @@ async def test_it_is_asked_again_after_a_minute_a_restart_and_a_pause(site: Site
 
 
 async def test_one_that_does_not_reply_is_asked_again_sooner(redis: Redis) -> None:
-    site, told = Site(redis, reply_seconds=0.2), Told("a")
+    site, told = Site(redis, reply_seconds=1), Told("a")
     await site.beats("w1")
     await site.survey.ask()
     async with serving(Panel(site.redis, "w1", told)):
@@ -88,7 +88,7 @@ async def test_one_that_does_not_reply_is_asked_again_sooner(redis: Redis) -> No
 
 
 async def test_what_a_busy_worker_told_before_is_kept_until_it_starts_anew(redis: Redis) -> None:
-    site = Site(redis, reply_seconds=0.2)
+    site = Site(redis, reply_seconds=1)
     await site.beats("w1")
     async with serving(Panel(site.redis, "w1", Told("a"))):
         await site.survey.ask()
