@@ -254,7 +254,10 @@ async def _record(client: "TaskClient", task_id: str) -> TaskRecord | None:
 async def _cancel(
     client: "TaskClient", node: ResultNode, *, terminate: bool, signal: str, reason: str
 ) -> dict[str, Cancelled]:
-    """Later steps first, which workers are told to discard when they come: so that none starts meanwhile."""
+    """Later steps first, which workers are told to discard when they come: so that none starts meanwhile.
+
+    What became of those is not told, since nobody knows whether their turn would have come.
+    """
 
     async def cancel_one(task_id: str) -> tuple[str, Cancelled] | None:
         try:
@@ -266,15 +269,13 @@ async def _cancel(
     workflow = Workflow(node)
     later = workflow.later_ids
     for task_ids in _pages(workflow.task_ids):
-        records = await all_of(_record(client, task_id) for task_id in task_ids)
-        pairs = list(zip(task_ids, records, strict=True))
-        waiting = [
-            one for one, record in pairs if record is None or (one in later and record.status is Status.SUBMITTED)
-        ]
-        if waiting:
-            await client.control.revoke(waiting, terminate=terminate, signal=signal)
-        begun = [task_id for task_id in task_ids if task_id not in waiting]
-        told.update(filter(None, await all_of(map(cancel_one, begun))))
+        records = zip(task_ids, await all_of(_record(client, task_id) for task_id in task_ids), strict=True)
+        statuses = {task_id: record and record.status for task_id, record in records}
+        if unknown := [task_id for task_id, status in statuses.items() if status is None]:
+            await client.control.revoke(unknown, terminate=terminate, signal=signal)
+        planned = {task_id for task_id in later & statuses.keys() if statuses[task_id] is Status.SUBMITTED}
+        await all_of(map(cancel_one, planned))
+        told.update(filter(None, await all_of(cancel_one(one) for one in statuses if one not in planned)))
     return told
 
 

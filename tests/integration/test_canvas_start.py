@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge import TaskClient, chain, chord, connect, group, signature
+from bridge import Cancelled, TaskClient, chain, chord, connect, group, signature
 from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated
 from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.launcher import Launcher
@@ -80,17 +80,31 @@ async def test_of_a_chord_whose_queue_is_too_deep_nothing_is_queued_or_recorded(
     assert await redis.execute("EXISTS", "celery", "petiole:index", "petiole:planned") == 0
 
 
+def tasks_of(handle: object) -> list[str]:
+    """The ids of a chain with a group in it, in their order."""
+    assert isinstance(handle, ChainHandle)
+    parts = [part for step in handle.steps for part in (step.children if isinstance(step, GroupHandle) else [step])]
+    return [part.task_id for part in parts if isinstance(part, TaskHandle)]
+
+
 @pytest.mark.parametrize("size", [A_FEW, MANY])
 async def test_every_step_is_known_before_its_turn_comes(redis: Redis, shared_url: str, size: int) -> None:
     async with connect(shared_url, submit_batch=size) as client:
         handle = await client.start(chain(A, group(B, B), C))
-        assert isinstance(handle, ChainHandle)
-        first, header, last = handle.steps
-        assert isinstance(header, GroupHandle)
-        steps = [first, *header.children, last]
-        records = [await client.record(step.task_id) for step in steps if isinstance(step, TaskHandle)]
+        records = [await client.record(task_id) for task_id in tasks_of(handle)]
     assert [(record.task, record.status) for record in records] == [(name, Status.SUBMITTED) for name in "abbc"]
     assert await redis.execute("LLEN", "celery") == 1
+
+
+async def test_a_cancel_is_noted_of_every_step_also_of_one_whose_turn_has_not_come(
+    client: TaskClient, redis: Redis
+) -> None:
+    """A worker that is away now is told when it comes, as of any task."""
+    handle = await client.start(chain(A, group(B, B), C))
+    assert isinstance(handle, ChainHandle)
+    assert await handle.cancel(reason="enough") is Cancelled.NEVER_RAN
+    assert await redis.execute("LLEN", "celery") == 0
+    assert [(await client.record(task_id)).cancel_reason for task_id in tasks_of(handle)] == ["enough"] * 4
 
 
 async def test_nothing_is_known_of_a_workflow_without_records(client: TaskClient, redis: Redis) -> None:
