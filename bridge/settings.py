@@ -96,7 +96,9 @@ class BridgeSettings(BaseSettings):
     )
     idempotency_ttl: int = Field(86_400, ge=1, description="How long an idempotency key is remembered.")
     history_limit: int = Field(1_000, ge=10, description="Updates kept for one task.")
-    live_limit: int = Field(10_000, ge=100, description="Updates kept in the live feed, all tasks together.")
+    live_limit: int = Field(
+        10_000, ge=100, description="Entries kept in the live feed: updates, or up to 16 tasks submitted at once."
+    )
     result_inline_bytes: int = Field(4_096, ge=0, description="A larger result is not in the update; /result has it.")
     sweep_seconds: int = Field(
         10, ge=1, le=60, description="How often open tasks are compared with the result backend."

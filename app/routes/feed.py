@@ -12,11 +12,11 @@ from app.feed_streaming import FeedStream
 from app.histories import FeedPage, feed_json
 from app.preferences import takes_stream
 from app.streaming import begun
-from bridge.follow.feed_entry import Selection
+from bridge.follow.feed_entry import CURSOR, Selection
 
 router = APIRouter(prefix="/v1")
 MAX_NAMES = 1_000
-_CURSOR = r"^[0-9]{1,15}-[0-9]{1,15}$"
+_CURSOR = f"^{CURSOR}$"
 Names = Annotated[list[str], Query(default_factory=list, max_length=MAX_NAMES)]
 Cursor = Annotated[str | None, Query(pattern=_CURSOR, description="Only what came after this place in the feed.")]
 LastCursor = Annotated[

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bridge.follow.feed_entry import FeedEntry, Selection, place, read_entry
+from bridge.follow.feed_entry import FeedEntry, Selection, place, read_entries, start_after
 from bridge.follow.hub import DEFAULT_BUFFER, Hub
 from bridge.follow.subscriber import Listener
 from bridge.protocol.keys import Keys
@@ -48,12 +48,10 @@ class FeedFollower:
             self.cursor = await end_of(self._redis, self._key)
             return [FeedReset(cursor=self.cursor)]
         steps: list[FeedStep] = []
-        while page := await self._redis.execute("XRANGE", self._key, f"({self.cursor}", "+", "COUNT", _PAGE):
-            entries = [
-                read_entry((place_, [part for pair in fields.items() for part in pair])) for place_, fields in page
-            ]
-            self.cursor = entries[-1].cursor
-            steps.extend(entry for entry in entries if self._listener.selection.has(entry))
+        while page := await self._redis.execute("XRANGE", self._key, start_after(self.cursor), "+", "COUNT", _PAGE):
+            for place_, fields in page:
+                entries = read_entries((place_, [part for pair in fields.items() for part in pair]))
+                steps.extend(entry for entry in self._fresh(entries) if self._listener.selection.has(entry))
         return steps
 
     async def next(self, timeout: float) -> list[FeedStep]:
@@ -83,7 +81,7 @@ class FeedFollower:
         if place(cursor) > place(await end_of(self._redis, self._key)):
             return True
         oldest = await self._redis.execute("XRANGE", self._key, "-", "+", "COUNT", 1)
-        if not oldest or place(oldest[0][0].decode()) <= place(cursor):
+        if not oldest or place(oldest[0][0].decode())[:2] <= place(cursor)[:2]:
             return False
         said = await self._redis.execute("XINFO", "STREAM", self._key)
         state = dict(zip(said[::2], said[1::2], strict=True))

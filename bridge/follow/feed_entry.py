@@ -1,7 +1,9 @@
 """The live feed: every update of every task, in one order, with what is needed to tell whom it concerns."""
 
 import json
-from collections.abc import Collection, Mapping
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.records.status import StatusUpdate
@@ -23,42 +25,66 @@ class FeedEntry:
     tags: tuple[str, ...] = ()
 
 
-def read_entry(entry: Entry) -> FeedEntry:
-    """The entry as `accept.lua` and `advance.lua` write it.
+def read_entries(entry: Entry) -> list[FeedEntry]:
+    """The updates in an entry as `accept.lua` and `advance.lua` write it: the same one of several tasks, or of one.
 
     Raises:
         ValueError, IndexError: it is not.
     """
-    cursor, fields = entry
+    place_, fields = entry
     said = dict(zip(fields[::2], fields[1::2], strict=True))
     if not said.keys() >= {_TASK, _SEQ, _UPDATE}:
         raise ValueError("lacks a field")
-    task_id = said[_TASK].decode()
-    return FeedEntry(
-        cursor=cursor.decode(),
-        update=StatusUpdate(task_id=task_id, seq=int(said[_SEQ]), text=said[_UPDATE]),
-        task=_text(said, b"t"),
-        queue=_text(said, b"q"),
-        batch=_text(said, b"b"),
-        owner=_text(said, b"o"),
-        tags=tuple(json.loads(said.get(b"g", b"[]"))),
-    )
+    task_ids, seq, cursor = tasks_of(fields), int(said[_SEQ]), place_.decode()
+    task, queue, batch, owner = (_text(said, name) for name in (b"t", b"q", b"b", b"o"))
+    tags = tuple(json.loads(said.get(b"g", b"[]")))
+    return [
+        FeedEntry(
+            cursor=cursor if count == len(task_ids) else f"{cursor}-{count}",
+            update=StatusUpdate(task_id=task_id, seq=seq, text=said[_UPDATE]),
+            task=task,
+            queue=queue,
+            batch=batch,
+            owner=owner,
+            tags=tags,
+        )
+        for count, task_id in enumerate(task_ids, 1)
+    ]
+
+
+def tasks_of(fields: Sequence[bytes]) -> list[str]:
+    """The ids in an entry, which the scripts write first.
+
+    Raises:
+        ValueError, IndexError: it is no such entry.
+    """
+    return fields[1].decode().split(" ")
 
 
 def _text(said: Mapping[bytes, bytes], name: bytes) -> str | None:
     return said[name].decode(errors="replace") if name in said else None
 
 
-def place(cursor: str) -> tuple[int, int]:
-    """What cursors are ordered by: milliseconds, and a number within them.
+CURSOR = "[0-9]{1,15}-[0-9]{1,15}(-[0-9]{1,4})?"
+"""A pattern: an entry of the stream, and of one with several tasks how many of them, where it is not all."""
+
+
+def place(cursor: str) -> tuple[int, int, float]:
+    """What cursors are ordered by: milliseconds, a number within them, and how many tasks of that entry.
 
     Raises:
         ValueError: it is no cursor.
     """
-    milliseconds, dash, number = cursor.partition("-")
-    if not (dash and cursor.isascii() and milliseconds.isdigit() and number.isdigit()):
+    if not re.fullmatch(CURSOR, cursor):
         raise ValueError(f"{cursor!r:.50} is no cursor")
-    return int(milliseconds), int(number)
+    milliseconds, number, *count = map(int, cursor.split("-"))
+    return milliseconds, number, count[0] if count else math.inf
+
+
+def start_after(cursor: str) -> str:
+    """Where to begin reading the stream, for XRANGE: behind an entry, or with it where a part of it is to come."""
+    milliseconds, number, count = place(cursor)
+    return f"({cursor}" if count == math.inf else f"{milliseconds}-{number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

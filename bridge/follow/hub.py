@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from bridge.alongside import alongside
 from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
-from bridge.follow.feed_entry import FeedEntry, Selection, read_entry
+from bridge.follow.feed_entry import FeedEntry, Selection, read_entries, tasks_of
 from bridge.follow.subscriber import Buffer, Listener, Subscriber
 from bridge.protocol.keys import Keys
 from bridge.redis import Entry, Redis
@@ -105,11 +105,10 @@ class Hub:
         return now - self._wanted_at < LINGER_SECONDS
 
     def _hand_out(self, entry: Entry) -> None:
-        _, fields = entry
         try:
-            subscribers = self._subscribers.get(fields[1].decode(), ())  # the scripts write the id first
-            if subscribers or self._listeners:
-                self._hand_to(subscribers, read_entry(entry))
+            if self._listeners or not self._subscribers.keys().isdisjoint(tasks_of(entry[1])):
+                for read in read_entries(entry):
+                    self._hand_to(self._subscribers.get(read.update.task_id, ()), read)
         except (ValueError, IndexError) as error:
             raise UnreadableBytes(f"not an entry of the live feed: {entry!r:.200}") from error
 

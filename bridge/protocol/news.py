@@ -1,5 +1,6 @@
 """What somebody has learned of a task, and the update it may become. `advance.lua` decides whether it does."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -93,11 +94,23 @@ def update_rest(details: Mapping[str, Any], at_ms: int, *, final: bool = False) 
 
 
 @lru_cache(64)
-def submitted_update(at_ms: int) -> bytes:
-    """The first update of most tasks: the same for all of one moment."""
-    return first_update(Status.SUBMITTED, at_ms)
+def submitted_update(at_ms: int, eta_ms: int | None = None) -> bytes:
+    """The first update of a task: the same for all of one moment."""
+    return first_update(Status.SUBMITTED, at_ms, eta_ms)
 
 
-def first_update(status: Status, at_ms: int, details: Mapping[str, Any] | None = None) -> bytes:
-    """An update of a task's first attempt, as `accept.lua` records it."""
-    return f'{{"status":"{status}","attempt":1'.encode() + update_rest(details or {}, at_ms)
+def first_update(status: Status, at_ms: int, eta_ms: int | None = None) -> bytes:
+    """An update of a task's first attempt, as `accept.lua` records it; with the time that it waits for, if any."""
+    details = {} if eta_ms is None else {"eta": iso(eta_ms)}
+    return f'{{"status":"{status}","attempt":1'.encode() + update_rest(details, at_ms)
+
+
+_AS_TIMES = re.compile(rb"([0-9]{1,14})(?: ([0-9]{1,14}))?")
+
+
+def update_text(stored: bytes) -> bytes:
+    """An update, of what a history has for it: for the first one its times alone, see ``history.lua``."""
+    if stored.startswith(b"{") or not (times := _AS_TIMES.fullmatch(stored)):
+        return stored
+    at_ms, eta_ms = times.groups()
+    return submitted_update(int(at_ms), int(eta_ms) if eta_ms else None)

@@ -11,7 +11,7 @@ from typing import Self
 from bridge.batching import Batcher
 from bridge.errors import TaskExpired, TaskNotFound, UnreadableBytes
 from bridge.protocol.keys import Keys
-from bridge.protocol.news import Fields, News
+from bridge.protocol.news import Fields, News, update_text
 from bridge.protocol.state import ENDS, TABLE_FOR_SCRIPTS, Status
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.redis import Arg, Redis, Reply, Script
@@ -110,7 +110,7 @@ class StatusStore:
             raise await self._missing(task_id)
         life_left, last, *flat = reply
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        return TaskRecord.read(task_id, fields, last or None, life_left if life_left > 0 else None)
+        return TaskRecord.read(task_id, fields, update_text(last) or None, life_left if life_left > 0 else None)
 
     async def payload(self, task_id: str) -> bytes | None:
         """The message of a task, while it is kept: until it has succeeded. It does not ask whose the task is."""
@@ -128,7 +128,9 @@ class StatusStore:
             raise await self._missing(task_id)
         seq, dropped, status, texts = reply
         first = seq - len(texts) + 1
-        updates = [StatusUpdate(task_id=task_id, seq=first + at, text=text) for at, text in enumerate(texts)]
+        updates = [
+            StatusUpdate(task_id=task_id, seq=first + at, text=update_text(text)) for at, text in enumerate(texts)
+        ]
         return Missed(seq=seq, dropped=dropped, status=Status(status.decode()), updates=updates)
 
     async def _missing(self, task_id: str) -> TaskNotFound:

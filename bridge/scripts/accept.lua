@@ -9,7 +9,7 @@
 --       then the count of kinds, since most tasks of a call have all this in common, and for each kind:
 --         queue (1..), list (1..), held until (ms, 0 for not held, -1 for one that a worker will send: it is recorded
 --         alone), first update, second update ('' for none), the task's name, the queue's, time (ms), count of further
---         fields of the record and their values, and these: first of all its owner, if it has one;
+--         fields of the record and their values, and these;
 --       then for each task:
 --         kind (1..), id, nonce ('' for a task that is only queued, not recorded), message
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
@@ -27,9 +27,10 @@ local prefix, now, ttl, live_limit, deepest, lists, together, claim_ttl, claim_c
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
 local PAUSED = -6
 local NOW, PLANNED = '0', '-1'
+local FED_TOGETHER = 16 -- tasks in one entry of the feed: its cap counts entries, so they must not be large
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known, claims, paused, kinds, announcements = {}, {}, {}, {}, {}, {}
+local depths, known, claims, paused, kinds, announcements, leftovers = {}, {}, {}, {}, {}, {}, {}
 -- Written together at the end: half as much work as one by one.
 local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
 
@@ -80,6 +81,12 @@ local function read_announcements(at)
   return at + 1 + 2 * #announcements
 end
 
+local function value_of(fields, name)
+  for at = 1, #fields, 2 do
+    if fields[at] == name then return fields[at + 1] end
+  end
+end
+
 -- Whom tasks of a kind concern: `concerned` would ask Redis for it.
 local function concerned_by(fields)
   local told = {}
@@ -95,18 +102,19 @@ end
 local function kind_of(at, last)
   local queue, number, due, first, second, task, queue_name, at_ms = unpack(ARGV, at, at + 7)
   queue = tonumber(queue)
+  local fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, at + 9, last) }
+  local function has(...)
+    for _, part in ipairs({ ... }) do fields[#fields + 1] = part end
+  end
   local kind = {
     queue = queue, list = list_of(queue, tonumber(number)), due = due, first = first, second = second, at_ms = at_ms,
-    owner = ARGV[at + 9] == 'owner' and last > at + 9 and ARGV[at + 10], life = ttl,
-    fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, at + 9, last) },
+    fields = fields, told = concerned_by(fields), owner = value_of(fields, 'owner'), life = ttl, fed = {},
   }
-  kind.told = concerned_by(kind.fields)
-  local function has(...)
-    for _, part in ipairs({ ... }) do kind.fields[#kind.fields + 1] = part end
+  if second == '' then has('seq', 1, 'status', 'submitted')
+  else
+    kind.history = first_update(at_ms, value_of(fields, 'eta'))
+    has('seq', 2, 'status', 'scheduled')
   end
-  -- A history begins with the second update: many a queued task would be nothing but one otherwise.
-  if second == '' then has('seq', 1, 'status', 'submitted', 'first', first)
-  else has('seq', 2, 'status', 'scheduled') end
   if due ~= NOW and due ~= PLANNED then
     has('list', kind.list)
     kind.life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
@@ -137,12 +145,12 @@ local function record_of(id, record, history, nonce, kind, message)
     if kind.due ~= NOW then call('ZADD', scheduled, kind.due, id) end
   end
   call('EXPIRE', record, kind.life)
-  feed(live, id, 1, kind.first, kind.told)
-  if kind.second ~= '' then
-    begin_history(history, kind.first, kind.second)
+  if leftovers[history] then call('DEL', history) end
+  if kind.history then
+    call('RPUSH', history, kind.history, kind.second)
     call('EXPIRE', history, kind.life)
-    feed(live, id, 2, kind.second, kind.told)
   end
+  kind.fed[#kind.fed + 1] = id
   opened[#opened + 1] = now
   opened[#opened + 1] = id
   indexed[#indexed + 1] = kind.at_ms
@@ -169,8 +177,8 @@ local function known_before(record, history, nonce)
   if call('EXISTS', record) == 1 then
     return call('HGET', record, 'nonce') == nonce and ACCEPTED_BEFORE or TAKEN
   end
-  -- A list is what is left of a record that has gone.
-  return call('TYPE', history).ok ~= 'list' and BROKEN or nil
+  leftovers[history] = call('TYPE', history).ok == 'list' -- of a record that has gone
+  return not leftovers[history] and BROKEN or nil
 end
 
 -- Why a task is not to be queued; nil for one that is.
@@ -266,6 +274,14 @@ local function in_chunks(command, key, values)
   for at = 1, #values, CHUNK do call(command, key, unpack(values, at, math.min(at + CHUNK - 1, #values))) end
 end
 
+local function feed_kind(kind)
+  for at = 1, #kind.fed, FED_TOGETHER do
+    local ids = table.concat(kind.fed, ' ', at, math.min(at + FED_TOGETHER - 1, #kind.fed))
+    feed(live, ids, 1, kind.first, kind.told)
+    if kind.history then feed(live, ids, 2, kind.second, kind.told) end
+  end
+end
+
 if together == '1' then
   local outcomes, error = for_each_task(look_at_alone)
   if error then return error end
@@ -278,6 +294,7 @@ local reply, error = for_each_task(accept_alone)
 if error then return error end
 local all = true
 for _, outcome in ipairs(reply) do all = all and outcome == ACCEPTED end
+for _, kind in ipairs(kinds) do feed_kind(kind) end
 for list, messages in pairs(pushed) do in_chunks('LPUSH', list, messages) end
 if #opened > 0 then trim(live, live_limit) end
 in_chunks('ZADD', open, opened)

@@ -116,11 +116,10 @@ local function keep_open(news, record, history)
   redis.call('EXPIRE', history, open_ttl)
 end
 
-local function append(news, record, history, update, first)
+local function append(news, record, history, update, only)
   local seq = redis.call('HINCRBY', record, 'seq', 1)
-  if first then
-    begin_history(history, first, update)
-    redis.call('HDEL', record, 'first')
+  if only then
+    redis.call('RPUSH', history, only, update)
   elseif redis.call('RPUSH', history, update) > tonumber(history_limit) then
     redis.call('LPOP', history)
   end
@@ -143,14 +142,16 @@ local function index_for_owner(news, record)
   redis.call('ZADD', index .. ':' .. owner, news.time, news.id)
 end
 
-local function state_of(record)
-  local status, attempt, first = unpack(redis.call('HMGET', record, 'status', 'attempt', 'first'))
-  return status and { status = status, attempt = tonumber(attempt or 1), first = first }
+local function state_of(record, history)
+  local status, attempt, seq, submitted_at, eta =
+    unpack(redis.call('HMGET', record, 'status', 'attempt', 'seq', 'submitted_at', 'eta'))
+  if not status then return nil end
+  return { status = status, attempt = tonumber(attempt or 1), only = only_update(history, seq, submitted_at, eta) }
 end
 
 local function advance(news)
   local record, history = prefix .. 'task:' .. news.id, prefix .. 'history:' .. news.id
-  local task = state_of(record)
+  local task = state_of(record, history)
   local unknown = not task
   if unknown then
     if not has(news.flags, 'A') then return { UNKNOWN, 0, '' } end
@@ -168,7 +169,7 @@ local function advance(news)
   if news.progress and told_before(news, record, history, attempt, update) then return { DROPPED, task.attempt, task.status } end
   if news.list ~= '' and not withdrawn(news, record) then return { DROPPED, task.attempt, task.status } end
 
-  local seq = append(news, record, history, update, task.first)
+  local seq = append(news, record, history, update, task.only)
   redis.call('HSET', record, 'status', news.status, 'attempt', attempt, unpack(news.changes))
   local to = statuses[news.status]
   if to.stamps ~= '' and not news.progress then redis.call('HSET', record, to.stamps, news.time) end

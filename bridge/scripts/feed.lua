@@ -1,6 +1,7 @@
 -- For scripts that include it: `feed` adds an update to the live feed, with what tells whom it concerns, and `trim`,
 -- once they are all there, drops those beyond the cap.
--- An entry has i task, s seq, u update, and where they are known t name, q queue, b batch, o owner, g tags.
+-- An entry has i task, s seq, u update, and where they are known t name, q queue, b batch, o owner, g tags. It may be of
+-- several tasks to which the same has happened: then i has all of them, with a space between.
 
 local FED = { task = 't', queue = 'q', batch = 'b', owner = 'o', tags = 'g' }
 
@@ -16,8 +17,8 @@ local function concerned(record)
   return told
 end
 
-local function feed(live, id, seq, update, told)
-  redis.call('XADD', live, '*', 'i', id, 's', seq, 'u', update, unpack(told))
+local function feed(live, ids, seq, update, told)
+  redis.call('XADD', live, '*', 'i', ids, 's', seq, 'u', update, unpack(told))
 end
 
 local function trim(live, limit)

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from bridge.errors import (
     UnreadableBytes,
 )
 from bridge.naming import broker_keys
-from bridge.protocol.clock import iso, milliseconds
+from bridge.protocol.clock import milliseconds
 from bridge.protocol.compact import compact
 from bridge.protocol.envelope import seal_task
 from bridge.protocol.events import Sender, seal_task_sent, task_sent
@@ -167,16 +166,12 @@ class Acceptance:
             )
 
     def _kind(self, submission: Submission, now_ms: int) -> Kind:
-        message = submission.message
-        if message.eta is None:
-            first, second, due = submitted_update(now_ms), b"", NOW
-        else:
-            eta_ms = milliseconds(message.eta)
-            details = {"eta": iso(eta_ms)}
-            first, second, due = first_update(Status.SUBMITTED, now_ms, details), b"", NOW
-            if eta_ms - now_ms > self._settings.hold_after * 1000:
-                second, due = first_update(Status.SCHEDULED, now_ms, details), eta_ms
-        return Kind(submission.route, due, first, second, message.task, now_ms, _more(submission, message.eta))
+        message, second, due = submission.message, b"", NOW
+        eta_ms = None if message.eta is None else milliseconds(message.eta)
+        if eta_ms is not None and eta_ms - now_ms > self._settings.hold_after * 1000:
+            second, due = first_update(Status.SCHEDULED, now_ms, eta_ms), eta_ms
+        first, more = submitted_update(now_ms, eta_ms), _more(submission, eta_ms)
+        return Kind(submission.route, due, first, second, message.task, now_ms, more)
 
     async def accept(self, batch: Batch, *, after: Sequence[Command] = ()) -> Sequence[Outcome]:
         """One call of the script; what became of each of the tasks. When they are `together` all are accepted, or none.
@@ -265,17 +260,17 @@ class Acceptance:
         return Batch(entries, together, keys + lists, args + tasks)
 
 
-def _more(one: Submission | Planned, eta: datetime | None = None) -> tuple[Arg, ...]:
+def _more(one: Submission | Planned, eta_ms: int | None = None) -> tuple[Arg, ...]:
     """Fields of a record, and their values, that most have not. What is usual is left out, to save Redis memory."""
-    if not (one.owner or one.facts or one.route.priority or one.tags or eta):
+    if not (one.owner or one.facts or one.route.priority or one.tags or eta_ms):
         return ()
-    more: list[Arg] = ["owner", one.owner] if one.owner else []  # the script looks for it here
+    more: list[Arg] = ["owner", one.owner] if one.owner else []
     for fact in one.facts.items():
         more += fact
     if one.route.priority:
         more += ("priority", one.route.priority)
     if one.tags:
         more += ("tags", compact(list(one.tags)))
-    if eta:
-        more += ("eta", milliseconds(eta))
+    if eta_ms:
+        more += ("eta", eta_ms)
     return tuple(more)

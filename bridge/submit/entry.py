@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     task: str = ""
     at_ms: int = 0
     more: tuple[Arg, ...] = ()
-    """Further fields of the record, and their values: first of all its owner, if it has one."""
+    """Further fields of the record, and their values."""
 
 
 class Entry(NamedTuple):

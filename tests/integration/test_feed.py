@@ -79,6 +79,31 @@ async def test_who_comes_back_hears_what_was_missed_and_then_what_follows_each_o
         assert told(await follower.catch_up()) == [("a2", 1), ("a3", 1), ("a2", 2)]
 
 
+async def test_who_leaves_in_the_midst_of_many_submitted_at_once_hears_the_rest_of_them(
+    feed: Feed, redis: Redis, publisher: Publisher
+) -> None:
+    cursor, ids = await present(feed), [f"a{number}" for number in range(40)]
+    with feed.following(EVERYTHING, cursor) as live:
+        await publisher.accept([publisher.ready(submission(task_id)) for task_id in ids])
+        at_once = await heard(live, len(ids))
+    assert await redis.execute("XLEN", "petiole:live") < len(ids)
+    assert told(at_once) == [(task_id, 1) for task_id in ids]
+
+    for left_after, step in enumerate(at_once, 1):
+        with feed.following(EVERYTHING, step.cursor) as follower:
+            assert told(await follower.catch_up()) == [(task_id, 1) for task_id in ids[left_after:]]
+
+
+async def test_what_is_submitted_at_once_is_selected_one_by_one(feed: Feed, publisher: Publisher) -> None:
+    cursor = await present(feed)
+    with feed.following(Selection(task_ids={"a3"}), cursor) as live:
+        await publisher.accept([publisher.ready(submission(f"a{number}")) for number in range(5)])
+        (step,) = await heard(live, 1)
+    assert told([step]) == [("a3", 1)]
+    with feed.following(Selection(task_ids={"a3", "a4"}), step.cursor) as follower:
+        assert told(await follower.catch_up()) == [("a4", 1)]
+
+
 FACTS = {"task": "proj.add", "queue": "math", "batch": "b1", "owner": "me", "tags": compact(["x", "y"])}
 
 

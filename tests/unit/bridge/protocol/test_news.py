@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bridge.protocol.news import UNKNOWN_ATTEMPT, News, first_update, submitted_update, update_rest
+from bridge.protocol.news import UNKNOWN_ATTEMPT, News, first_update, submitted_update, update_rest, update_text
 from bridge.protocol.state import ENDS, Status
 
 AT_MS = 1_795_488_861_007
@@ -26,11 +26,26 @@ def test_half_of_a_surrogate_pair_does_not_get_into_an_update() -> None:
 
 def test_the_first_update_is_of_the_first_attempt() -> None:
     assert json.loads(first_update(Status.SUBMITTED, AT_MS)) == {"status": "submitted", "attempt": 1, "time": TIME}
-    assert json.loads(first_update(Status.SCHEDULED, AT_MS, {"eta": "then"}))["eta"] == "then"
+    assert json.loads(first_update(Status.SCHEDULED, AT_MS, AT_MS))["eta"] == TIME
 
 
 def test_a_submit_is_the_first_update_of_most_tasks() -> None:
     assert submitted_update(AT_MS) == first_update(Status.SUBMITTED, AT_MS)
+
+
+@pytest.mark.parametrize(
+    ("stored", "whole"),
+    [
+        (f"{AT_MS}", submitted_update(AT_MS)),
+        (f"{AT_MS} {AT_MS + 1}", submitted_update(AT_MS, AT_MS + 1)),
+        ('{"status":"running"}', b'{"status":"running"}'),
+        ("", b""),
+        ("9" * 15, b"9" * 15),
+        ("somebody else's", b"somebody else's"),
+    ],
+)
+def test_a_first_update_is_stored_by_its_times(stored: str, whole: bytes) -> None:
+    assert update_text(stored.encode()) == whole
 
 
 @pytest.mark.parametrize("status", Status)
