@@ -2,15 +2,21 @@
 
 import ipaddress
 import socket
+from contextlib import ExitStack
 
 LOOPBACK = "127.0.0.1"
 
 
+def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
+    """Ports of `host` that nobody listens on, chosen by the system: as many, no two of them the same."""
+    with ExitStack() as chosen:
+        listeners = [chosen.enter_context(socket.create_server((host, 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
+
+
 def free_port(host: str = LOOPBACK) -> int:
-    """A port of `host` that nobody listens on, chosen by the system."""
-    with socket.create_server((host, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """One of `free_ports`."""
+    return free_ports(1, host)[0]
 
 
 def is_free(host: str, port: int) -> bool:

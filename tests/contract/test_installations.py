@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.ports import free_port
+from app.cli.ports import free_ports
 from app.cli.stack.embedded import server_url
 from bridge import Cancelled, TaskClient, chord, open_client, signature
 from bridge.errors import InvalidMessage
@@ -52,7 +52,7 @@ def installation(broker: str, backend: str) -> Installation:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Broker and result backend on a server each, and a worker."""
-    files, ports = tmp_path_factory.mktemp("installation"), (free_port(), free_port())
+    files, ports = tmp_path_factory.mktemp("installation"), free_ports(2)
     made = installation(server_url(ports[0]).removesuffix("/0") + "/2", server_url(ports[1]).removesuffix("/0") + "/3")
     children = [redis_server(port, files / str(port)) for port in ports]
     children.append(installed_worker(made.celery, files / "log"))

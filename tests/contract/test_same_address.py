@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.ports import LOOPBACK, free_port
+from app.cli.ports import LOOPBACK, free_port, free_ports
 from app.cli.stack.embedded import server_url
 from bridge import open_client
 from bridge.redis import Redis
@@ -46,7 +46,7 @@ async def by_a_socket(files: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def by_sentinels(files: Path) -> AsyncIterator[str]:
-    master, watching, dead = free_port(), free_port(), free_port()
+    master, watching, dead = free_ports(3)
     async with server(master, files / "server"), sentinel(watching, master, files / "sentinel"):
         yield f"sentinel://{LOOPBACK}:{dead};sentinel://{LOOPBACK}:{watching}/0"
 

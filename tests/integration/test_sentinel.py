@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.ports import LOOPBACK, free_port
+from app.cli.ports import LOOPBACK, free_port, free_ports
 from app.cli.processes.child import Child
 from app.cli.stack.embedded import server_url
 from bridge import TaskClient, open_client
@@ -37,7 +37,7 @@ class Group:
 
 @pytest.fixture
 async def group(tmp_path: Path) -> AsyncIterator[Group]:
-    master_port, replica_port, sentinel_port, dead_port = (free_port() for _ in range(4))
+    master_port, replica_port, sentinel_port, dead_port = free_ports(4)
     settings = BridgeSettings.load(
         redis_url=f"sentinel://{LOOPBACK}:{dead_port};sentinel://{LOOPBACK}:{sentinel_port}/0",
         broker_master_name=MASTER,

@@ -18,7 +18,7 @@ from app.cli.following.follower import follow
 from app.cli.following.updates import Update, outcome_of, shortened
 from app.cli.following.views import View, view_for
 from app.cli.interrupts import run_until_interrupted
-from app.cli.ports import LOOPBACK, free_port
+from app.cli.ports import LOOPBACK, free_ports
 from app.cli.processes.child import Sink, discard
 from app.cli.stack.leftovers import leftovers
 from app.cli.stack.running import Stack, run_stack
@@ -45,7 +45,8 @@ def demo(
 
 
 async def _demo(terminal: Terminal, sink: Sink, *, keep: bool) -> int:
-    settings = Settings.load(host=LOOPBACK, port=free_port(), flower_port=free_port(), auth="off")
+    port, flower_port = free_ports(2)
+    settings = Settings.load(host=LOOPBACK, port=port, flower_port=flower_port, auth="off")
     cast = stories()
     terminal.say("Starting a server, the API, the watcher, a worker and Flower …")
     with tempfile.TemporaryDirectory(prefix="petiole-demo-") as files:
