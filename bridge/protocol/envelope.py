@@ -11,27 +11,58 @@ from typing import Any
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.compression import decompressed
-from bridge.protocol.message import JSON_CONTENT, EncodedTask, TaskMessage
+from bridge.protocol.encoding import JSON_CONTENT, EncodedTask, Form
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.serializers import JSON, loads
+from bridge.protocol.template import ID, TAG, VALUE, Template
 
 PERSISTENT = 2
 TRANSIENT = 1
+_CORRELATION, _TAG, _END = ', "properties": {"correlation_id": ', ', "delivery_tag": "', '"}}'
 
 
-def seal_task(encoded: EncodedTask, route: Route, *, delivery_tag: str, reply_to: str, expires_ms: int | None) -> bytes:
-    """The value to LPUSH, or to PUBLISH for a fanout exchange. `delivery_tag` must never repeat: workers acknowledge by
-    it.
+Sealed = tuple[Template, tuple[str, ...]]
+"""A message in its envelope: what it has in common with others, and its values."""
+
+
+def seal_task(encoded: EncodedTask, route: Route, *, reply_to: str, expires_ms: int | None) -> Sealed:
+    """The value to LPUSH, or to PUBLISH for a fanout exchange; `expires_ms` from now.
+
+    The template is filled with a delivery tag that never repeats: workers acknowledge by it. What a `Pattern` has made
+    shares a template with much text, everything else one with hardly any.
     """
-    message = encoded.message
-    correlation_id = message.task_id if message.correlation_id is None else message.correlation_id
+    message, form, body = encoded.message, encoded.message.form, b2a_base64(encoded.body, newline=False).decode()
+    if form is not None and expires_ms is None:
+        template = _shared(form, reply_to, route.fanout, route.queue, route.priority)
+        return template, (body, *encoded.values)
     expiration = "" if expires_ms is None else f'"expiration": "{max(expires_ms, 0)}", '
-    # With an exchange of another name a redelivered message is lost where that exchange has no binding.
-    properties = (
-        f'"correlation_id": {_quoted(correlation_id)}, "reply_to": {_quoted(reply_to)}, {_shown(message)}'
-        f'"delivery_mode": {PERSISTENT}, {expiration}{_delivery(route.fanout, route.queue, route.priority)}'
-    )
-    return _seal(encoded.body, encoded.content, encoded.headers, properties, delivery_tag)
+    correlation = _quoted(message.task_id if message.correlation_id is None else message.correlation_id)
+    delivery = _delivery(route.fanout, route.queue, route.priority)
+    properties = f"{correlation}{_properties(reply_to, _shown(message), expiration, delivery)}"
+    return _unshared(encoded.content), (body, encoded.headers, properties)
+
+
+def _properties(reply_to: str, shown: str, expiration: str, delivery: str) -> str:
+    """Those between the correlation id and the delivery tag."""
+    return f', "reply_to": {_quoted(reply_to)}, {shown}"delivery_mode": {PERSISTENT}, {expiration}{delivery}'
+
+
+@lru_cache(1_024)
+def _shared(form: Form, reply_to: str, fanout: str, queue: str, priority: int) -> Template:
+    headers, correlation_id = form.headers, form.pattern.correlation_id
+    before, *between, after = headers.texts
+    texts = ['{"body": "', f'", {form.content}, "headers": {before}', *between]
+    correlation = f"{after}{_CORRELATION}"
+    properties = f"{_properties(reply_to, _shown(form.pattern), '', _delivery(fanout, queue, priority))}{_TAG}"
+    if correlation_id is None:
+        return Template.of(VALUE + headers.gaps + ID + TAG, *texts, f'{correlation}"', f'"{properties}', _END)
+    return Template.of(VALUE + headers.gaps + TAG, *texts, f"{correlation}{_quoted(correlation_id)}{properties}", _END)
+
+
+@lru_cache(64)
+def _unshared(content: str) -> Template:
+    return Template.of(VALUE * 3 + TAG, '{"body": "', f'", {content}, "headers": ', _CORRELATION, _TAG, _END)
 
 
 def _shown(message: TaskMessage) -> str:
@@ -67,6 +98,7 @@ def seal_text(body: str, headers: str, address: Address, delivery_tag: str) -> b
 
 @lru_cache(1_024)
 def _delivery(exchange: str, routing_key: str, priority: int) -> str:
+    # With an exchange of another name a redelivered message is lost where that exchange has no binding.
     delivery_info = json.dumps({"exchange": exchange, "routing_key": routing_key})
     return f'"delivery_info": {delivery_info}, "priority": {priority}, "body_encoding": "base64"'
 

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.clock import from_iso, iso, milliseconds
+from bridge.protocol.encoding import EncodedTask
 from bridge.protocol.envelope import TRANSIENT, Address, open_json, seal_text
 from bridge.protocol.failure import failure_from_repr
-from bridge.protocol.message import EncodedTask
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.route import Route
 from bridge.protocol.said import SAYINGS, news_of_saying
@@ -96,12 +96,8 @@ class Sender:
 
 def task_sent(encoded: EncodedTask, route: Route, sender: Sender, *, clock: int, timestamp: float) -> str:
     """The ``task-sent`` event, by which Flower shows a task before any worker has it. `timestamp` in seconds."""
-    routing_key, exchange = _quoted(route.queue), _quoted(route.fanout)
-    return (
-        f'{_sent_by(sender.hostname, sender.utc_offset, sender.pid)}"clock": {clock}, '
-        f'{encoded.announced}, "queue": {"null" if route.fanout else routing_key}, "exchange": {exchange}, '
-        f'"routing_key": {routing_key}, "timestamp": {timestamp!r}, "type": "{TASK_SENT}"}}'
-    )
+    sent_by, sent_to = _sent_by(sender.hostname, sender.utc_offset, sender.pid), _sent_to(route.queue, route.fanout)
+    return f'{sent_by}{clock}, {encoded.announced}{sent_to}{timestamp!r}, "type": "{TASK_SENT}"}}'
 
 
 def seal_task_sent(events: Sequence[str], sender: Sender, *, delivery_tag: str) -> tuple[str, bytes]:
@@ -114,7 +110,13 @@ def seal_task_sent(events: Sequence[str], sender: Sender, *, delivery_tag: str) 
 @lru_cache(16, typed=True)
 def _sent_by(hostname: str, utc_offset: float, pid: int) -> str:
     said = {"hostname": hostname, "utcoffset": utc_offset, "pid": pid}
-    return f"{json.dumps(said)[:-1]}, "
+    return f'{json.dumps(said)[:-1]}, "clock": '
+
+
+@lru_cache(1_024)
+def _sent_to(queue: str, fanout: str) -> str:
+    said = {"queue": None if fanout else queue, "exchange": fanout, "routing_key": queue}
+    return f', {json.dumps(said)[1:-1]}, "timestamp": '
 
 
 def news_of_event(event: Event, *, at_ms: int, attempt: int = UNKNOWN_ATTEMPT) -> News | None:

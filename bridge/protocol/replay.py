@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.message import EncodedTask, TaskMessage, content_of
+from bridge.protocol.encoding import EncodedTask, content_of
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.saferepr import saferepr
 from bridge.protocol.serializers import JSON, json_text
+from bridge.protocol.template import WHOLE
 
 
 def again(payload: bytes, asked: TaskMessage, changed: Mapping[str, Any]) -> EncodedTask:
@@ -36,9 +38,7 @@ def again(payload: bytes, asked: TaskMessage, changed: Mapping[str, Any]) -> Enc
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableBytes(f"not a stored task message: {payload[:80]!r}") from error
     headers = {**stored, **_renewed(message)}
-    return EncodedTask(
-        message=message, headers=json.dumps(headers), announced=_announced(headers), body=body, content=content
-    )
+    return EncodedTask(message, WHOLE, (json.dumps(headers),), _announced(headers), body, content)
 
 
 def _message(task: str, asked: TaskMessage, hard: float | None, soft: float | None) -> TaskMessage:

@@ -1,30 +1,37 @@
 """Where a task goes: a queue and a priority within it, or a fanout exchange."""
 
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.keys import LOWEST_PRIORITY, is_taken
 from bridge.protocol.values import check_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class _Route(NamedTuple):
+    queue: str
+    priority: int
+    fanout: str
+
+
+class Route(_Route):
     """A queue, and a priority from 0 (served first) to 9 (served last): on Redis the lower number goes first.
 
-    Raises:
-        InvalidMessage: the queue has no usable name, or the priority is out of range.
+    With a `fanout` exchange all workers that listen to it have the task, and no queue has it. Its routing key, `queue`,
+    may be empty.
     """
 
-    queue: str
-    """With a fanout exchange this is its routing key, which may be empty."""
-    priority: int = 0
-    fanout: str = ""
-    """A fanout exchange: all workers that listen to it have the task, and no queue has."""
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not self.fanout:
-            check_name(self.queue, "/options/queue")
-        if is_taken(self.queue):
-            raise InvalidMessage("/options/queue", f"{self.queue!r} is a key that Celery keeps for itself")
-        if not 0 <= self.priority <= LOWEST_PRIORITY:
+    def __new__(cls, *, queue: str, priority: int = 0, fanout: str = "") -> Self:
+        """Check it.
+
+        Raises:
+            InvalidMessage: the queue has no usable name, or the priority is out of range.
+        """
+        if not fanout:
+            check_name(queue, "/options/queue")
+        if is_taken(queue):
+            raise InvalidMessage("/options/queue", f"{queue!r} is a key that Celery keeps for itself")
+        if not 0 <= priority <= LOWEST_PRIORITY:
             raise InvalidMessage("/options/priority", "must be 0 (served first) to 9 (served last)")
+        return super().__new__(cls, queue, priority, fanout)

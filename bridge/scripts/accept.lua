@@ -8,16 +8,18 @@
 --       then the count of messages of task-sent, and for each its channel, and itself;
 --       then the count of kinds, since most tasks of a call have all this in common, and for each kind:
 --         queue (1..), list (1..), held until (ms, 0 for not held, -1 for one that a worker will send: it is recorded
---         alone), first update, second update ('' for none), the task's name, the queue's, time (ms), count of further
---         fields of the record and their values, and these;
+--         alone), first update, second update ('' for none), the task's name ('' for a task that is only queued, not
+--         recorded), the queue's, time (ms), template of the message: its gaps (a letter for each: I the task's id, T
+--         the tag, V the next value) and the texts around them; count of further fields of the record and their values,
+--         and these;
 --       then for each task:
---         kind (1..), id, nonce ('' for a task that is only queued, not recorded), message
+--         kind (1..), id, tag of the delivery, values for the template
 -- reply for each task: 2 accepted before, 1 accepted, 0 its id is taken, -1 its queue is too deep, -2 its queue's key is
 --         no list, -3 a key of its record is of another kind, -4 its claim was made before for something else, -5 it was
 --         held back for others, -6 its queue is paused; or what those are told who make a claim after another.
 --         The messages of task-sent are published when all are 1.
 --
--- A repeated call with the same nonce (the connection broke before the answer came) is accepted once.
+-- A repeated call with the same tags (the connection broke before the answer came) is accepted once.
 
 -- include feed
 -- include history
@@ -99,17 +101,23 @@ local function concerned_by(fields)
   return told
 end
 
-local function kind_of(at, last)
-  local queue, number, due, first, second, task, queue_name, at_ms = unpack(ARGV, at, at + 7)
+local function kind_of(at, more, last)
+  local queue, number, due, first, second, task, queue_name, at_ms, gaps = unpack(ARGV, at, at + 8)
   queue = tonumber(queue)
-  local fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, at + 9, last) }
+  local fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, more, last) }
   local function has(...)
     for _, part in ipairs({ ... }) do fields[#fields + 1] = part end
   end
   local kind = {
     queue = queue, list = list_of(queue, tonumber(number)), due = due, first = first, second = second, at_ms = at_ms,
     fields = fields, told = concerned_by(fields), owner = value_of(fields, 'owner'), life = ttl, fed = {},
+    is_recorded = task ~= '', gaps = {}, values = 0, parts = { ARGV[at + 9] },
   }
+  for gap = 1, #gaps do
+    local letter = string.sub(gaps, gap, gap)
+    kind.gaps[gap], kind.parts[2 * gap], kind.parts[2 * gap + 1] = letter, '', ARGV[at + 9 + gap]
+    if letter == 'V' then kind.values = kind.values + 1 end
+  end
   if second == '' then has('seq', 1, 'status', 'submitted')
   else
     kind.history = first_update(at_ms, value_of(fields, 'eta'))
@@ -124,11 +132,26 @@ end
 
 local function read_kinds(at)
   for which = 1, ARGV[at] do
-    local last = at + 9 + ARGV[at + 9]
-    kinds[which] = kind_of(at + 1, last)
+    local count_at = at + 11 + #ARGV[at + 9]
+    local last = count_at + ARGV[count_at]
+    kinds[which] = kind_of(at + 1, count_at + 1, last)
     at = last
   end
   return at + 1
+end
+
+local function message_of(kind, id, tag, at)
+  local gaps, parts = kind.gaps, kind.parts
+  for gap = 1, #gaps do
+    local letter = gaps[gap]
+    if letter == 'I' then parts[2 * gap] = id
+    elseif letter == 'T' then parts[2 * gap] = tag
+    else
+      parts[2 * gap] = ARGV[at]
+      at = at + 1
+    end
+  end
+  return table.concat(parts)
 end
 
 local function record_of(id, record, history, nonce, kind, message)
@@ -162,6 +185,12 @@ local function record_of(id, record, history, nonce, kind, message)
   end
 end
 
+-- The keys of a task, and its nonce: by that its record is known for one that this very call has made. Of what is not
+-- recorded there is none.
+local function keys_of(kind, id, tag)
+  return prefix .. 'task:' .. id, prefix .. 'history:' .. id, kind.is_recorded and string.sub(tag, 1, 8) or ''
+end
+
 -- What became of the claim before; nil when this is the first one.
 local function claimed_before(claim, nonce)
   local held = call('GET', claim.key)
@@ -192,11 +221,12 @@ local function objection(which, record, history, nonce, kind)
   return depth >= deepest and SATURATED or nil
 end
 
-local function accept(which, kind, id, nonce, message)
-  local record, history = prefix .. 'task:' .. id, prefix .. 'history:' .. id
+local function accept(which, kind, id, tag, values_at)
+  local record, history, nonce = keys_of(kind, id, tag)
   local outcome = objection(which, record, history, nonce, kind)
   if outcome then return outcome end
-  if nonce ~= '' then record_of(id, record, history, nonce, kind, message) end
+  local message = message_of(kind, id, tag, values_at)
+  if kind.is_recorded then record_of(id, record, history, nonce, kind, message) end
   local claim = claims[which]
   if claim then
     local answer = claim.answer ~= '' and claim.answer or id
@@ -212,12 +242,12 @@ end
 
 -- What is wrong with the keys of one task must not keep the others from being accepted, nor leave half of it behind.
 -- The second value is an error of the server, which ends the call: it comes with the first thing that is written.
-local function accept_alone(which, kind, id, nonce, message)
-  local done, outcome = pcall(accept, which, kind, id, nonce, message)
+local function accept_alone(which, kind, id, tag, values_at)
+  local done, outcome = pcall(accept, which, kind, id, tag, values_at)
   if done then return outcome end
   local _, error = trouble(outcome)
   if not error then
-    local record = prefix .. 'task:' .. id
+    local record, _, nonce = keys_of(kind, id, tag)
     local theirs = redis.pcall('HGET', record, 'nonce')
     if theirs == nonce then call('DEL', record) end
     call('ZREM', scheduled, id)
@@ -227,8 +257,9 @@ end
 
 -- What would become of a task, as `accept` has it, when those before it are accepted. Nothing is written.
 local ids = {}
-local function look_at(which, kind, id, nonce)
-  local outcome = objection(which, prefix .. 'task:' .. id, prefix .. 'history:' .. id, nonce, kind)
+local function look_at(which, kind, id, tag)
+  local record, history, nonce = keys_of(kind, id, tag)
+  local outcome = objection(which, record, history, nonce, kind)
   if outcome then return outcome end
   if ids[id] then return TAKEN end
   ids[id] = true
@@ -236,8 +267,8 @@ local function look_at(which, kind, id, nonce)
   return ACCEPTED
 end
 
-local function look_at_alone(which, kind, id, nonce)
-  local done, outcome = pcall(look_at, which, kind, id, nonce)
+local function look_at_alone(which, kind, id, tag)
+  local done, outcome = pcall(look_at, which, kind, id, tag)
   if done then return outcome end
   local _, error = trouble(outcome)
   return BROKEN, error
@@ -247,11 +278,14 @@ end
 local first_task = read_kinds(read_announcements(read_claims(10)))
 local function for_each_task(run)
   local outcomes = {}
-  for at = first_task, #ARGV, 4 do
-    local kind, id, nonce, message = unpack(ARGV, at, at + 3)
-    local outcome, error = run(#outcomes + 1, kinds[tonumber(kind)], id, nonce, message)
+  local at = first_task
+  while at <= #ARGV do
+    local kind, id, tag = unpack(ARGV, at, at + 2)
+    kind = kinds[tonumber(kind)]
+    local outcome, error = run(#outcomes + 1, kind, id, tag, at + 3)
     if error then return nil, error end
     outcomes[#outcomes + 1] = outcome
+    at = at + 3 + kind.values
   end
   return outcomes
 end

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,13 +22,15 @@ from bridge.errors import (
 from bridge.naming import broker_keys
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.compact import compact
+from bridge.protocol.encoding import EncodedTask, encode
 from bridge.protocol.envelope import seal_task
 from bridge.protocol.events import Sender, seal_task_sent, task_sent
 from bridge.protocol.keys import Keys
-from bridge.protocol.message import EncodedTask, TaskMessage, encode
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.news import first_update, submitted_update
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status
+from bridge.protocol.template import Template
 from bridge.redis import Arg, Command, Redis, Script
 from bridge.settings import BridgeSettings
 from bridge.submit.entry import BY_A_WORKER, NOW, Entry, Kind, claims_of, kinds_and_tasks
@@ -35,7 +38,6 @@ from bridge.submit.idempotency import Claim
 
 _ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
 _OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
-_NOT_RECORDED = ""
 TOLD_AT_ONCE = 32
 """Events in one message. Redis and hiredis treat values of more than 32 KB apart, which takes them longer."""
 Facts = Mapping[str, str | int]
@@ -113,6 +115,8 @@ class Acceptance:
         self.names = broker_keys(redis)
         self._script = Script("accept")
         self._lamport = count(1)
+        self.check_queue = lru_cache(1_024)(self._check_queue)
+        """Raises `InvalidMessage` for a key of Petiole's, and for what workers would not read as one queue."""
 
     def ready(self, submission: Submission) -> Entry:
         """Make a task ready.
@@ -126,16 +130,15 @@ class Acceptance:
         now_ms = int(now * 1000)
         encoded = submission.encoded or encode(message)
         expires_ms = milliseconds(message.expires) - now_ms if message.expires else None
-        delivery_tag = identity.new_id()
         reply_to = identity.reply_to if submission.reply_to is None else submission.reply_to
-        sealed = seal_task(encoded, route, delivery_tag=delivery_tag, reply_to=reply_to, expires_ms=expires_ms)
-        if len(sealed) > self._settings.max_message_bytes:
-            raise InvalidMessage("", f"is {len(sealed)} bytes; the limit is {self._settings.max_message_bytes}")
+        template, values = seal_task(encoded, route, reply_to=reply_to, expires_ms=expires_ms)
+        task_id, tag = message.task_id, identity.new_id()
+        size = template.size(task_id, tag, values)
+        if size > self._settings.max_message_bytes:
+            raise InvalidMessage("", f"is {size} bytes; the limit is {self._settings.max_message_bytes}")
         sent = task_sent(encoded, route, identity.sender, clock=next(self._lamport), timestamp=now)
-        if not submission.record:
-            return Entry(message.task_id, _NOT_RECORDED, Kind(route), sealed, sent, submission.claim)
-        kind = self._kind(submission, now_ms)
-        return Entry(message.task_id, delivery_tag[:8], kind, sealed, sent, submission.claim)
+        kind = self._kind(submission, now_ms, template) if submission.record else Kind(route, template=template)
+        return Entry(task_id, tag, kind, values, sent, submission.claim)
 
     def ready_planned(self, planned: Planned) -> Entry:
         """Make ready to be recorded what a worker will send.
@@ -153,10 +156,9 @@ class Acceptance:
             at_ms=at_ms,
             more=_more(planned),
         )
-        return Entry(planned.task_id, self._identity.new_id()[:8], kind)
+        return Entry(planned.task_id, self._identity.new_id(), kind)
 
-    def check_queue(self, queue: str) -> None:
-        """Raises `InvalidMessage` for a key of Petiole's, and for what workers would not read as one queue."""
+    def _check_queue(self, queue: str) -> None:
         if self.names.key(queue).startswith(self._settings.prefix):
             own = self.names.name(self._settings.prefix)
             raise InvalidMessage("/options/queue", f"must not start with {own!r}, as Petiole's own keys do")
@@ -165,13 +167,17 @@ class Acceptance:
                 "/options/queue", f"must not have {self.names.separator!r} in it: workers split names there"
             )
 
-    def _kind(self, submission: Submission, now_ms: int) -> Kind:
+    def _kind(self, submission: Submission, now_ms: int, template: Template) -> Kind:
         message, second, due = submission.message, b"", NOW
         eta_ms = None if message.eta is None else milliseconds(message.eta)
         if eta_ms is not None and eta_ms - now_ms > self._settings.hold_after * 1000:
             second, due = first_update(Status.SCHEDULED, now_ms, eta_ms), eta_ms
-        first, more = submitted_update(now_ms, eta_ms), _more(submission, eta_ms)
-        return Kind(submission.route, due, first, second, message.task, now_ms, more)
+        more = _more(submission, eta_ms)
+        if not (more or second):
+            return _plain_kind(submission.route, message.task, now_ms, template)
+        return Kind(
+            submission.route, due, submitted_update(now_ms, eta_ms), second, message.task, now_ms, more, template
+        )
 
     async def accept(self, batch: Batch, *, after: Sequence[Command] = ()) -> Sequence[Outcome]:
         """One call of the script; what became of each of the tasks. When they are `together` all are accepted, or none.
@@ -179,7 +185,7 @@ class Acceptance:
         What the tasks need to be there goes in front of them: `after` these commands, in the same round trip.
 
         When the connection breaks before the answer the call is made once more for what is recorded, which is safe
-        since each such entry has a nonce. A server that does not answer in time is not asked again.
+        since each such entry is known by its tag. A server that does not answer in time is not asked again.
 
         Raises:
             BrokerUnavailable: Redis did not answer; which tasks were queued is unknown.
@@ -187,12 +193,12 @@ class Acceptance:
         try:
             return await self._run(batch, after)
         except BrokerUnavailable as error:
-            recorded = [entry for entry in batch.entries if entry.nonce]
+            recorded = [entry for entry in batch.entries if entry.kind.is_recorded]
             apart = batch.together and len(recorded) < len(batch.entries)
             if isinstance(error.__cause__, TimeoutError) or not recorded or apart:
                 raise
             outcomes = iter(await self._run(self.batch(recorded, together=batch.together), after))
-            return [next(outcomes) if entry.nonce else error for entry in batch.entries]
+            return [next(outcomes) if entry.kind.is_recorded else error for entry in batch.entries]
 
     async def _run(self, batch: Batch, after: Sequence[Command]) -> Sequence[Outcome]:
         entries = batch.entries
@@ -258,6 +264,12 @@ class Acceptance:
             *(part for announcement in told for part in announcement),
         ]
         return Batch(entries, together, keys + lists, args + tasks)
+
+
+@lru_cache(64)
+def _plain_kind(route: Route, task: str, at_ms: int, template: Template) -> Kind:
+    """The same one for all of one moment."""
+    return Kind(route, first=submitted_update(at_ms), task=task, at_ms=at_ms, template=template)
 
 
 def _more(one: Submission | Planned, eta_ms: int | None = None) -> tuple[Arg, ...]:

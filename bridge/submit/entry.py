@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bridge.protocol.keys import BrokerKeys, Keys
 from bridge.protocol.route import Route
+from bridge.protocol.template import NOTHING, Template
 from bridge.redis import Arg
 from bridge.submit.idempotency import Claim
 
@@ -26,18 +27,32 @@ class Kind(NamedTuple):
     at_ms: int = 0
     more: tuple[Arg, ...] = ()
     """Further fields of the record, and their values."""
+    template: Template = NOTHING
+    """Of its message."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether there is a record of it, which has its name."""
+        return bool(self.task)
 
 
 class Entry(NamedTuple):
-    """A task made ready: its message, and its ``task-sent`` event. Of one that a worker will send there is neither."""
+    """A task made ready: the values for the template of its message, and its ``task-sent`` event. Of one that a worker
+    will send there is neither.
+    """
 
     task_id: str
-    nonce: str
-    """Empty for a task that is not recorded."""
+    tag: str
+    """Of the delivery; its beginning tells the record of this entry from one of another."""
     kind: Kind
-    message: bytes = b""
+    values: tuple[str, ...] = ()
     sent: str = ""
     claim: Claim | None = None
+
+    @property
+    def message(self) -> bytes:
+        """The message in its envelope."""
+        return self.kind.template.filled(self.task_id, self.tag, self.values).encode()
 
 
 def claims_of(entries: Iterable[Entry], own: Keys) -> list[Arg]:
@@ -59,11 +74,11 @@ def kinds_and_tasks(entries: Sequence[Entry], names: BrokerKeys) -> tuple[list[s
         if entry.kind != last:
             last = entry.kind
             number = kinds.setdefault(last, len(kinds) + 1)
-        tasks += (number, entry.task_id, entry.nonce, entry.message)
+        tasks += (number, entry.task_id, entry.tag, *entry.values)
     queues = {queue: which for which, queue in enumerate(dict.fromkeys(kind.route.queue for kind in kinds), 1)}
     args: list[Arg] = [len(kinds)]
     for kind in kinds:
         queue, step = kind.route.queue, names.step_of(kind.route.priority) + 1
         args += (queues[queue], step, kind.due, kind.first, kind.second, kind.task, queue, kind.at_ms)
-        args += (len(kind.more), *kind.more)
+        args += (kind.template.gaps, *kind.template.texts, len(kind.more), *kind.more)
     return list(chain.from_iterable(map(names.lists, queues))), args + tasks

@@ -10,6 +10,7 @@ from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.check import queues
 from bridge.protocol.compression import compression_named
 from bridge.protocol.embed import Links, check_stamps, embedded
+from bridge.protocol.encoding import Pattern
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.serializers import serializer_named
 from bridge.protocol.signature import Canvas
@@ -91,7 +92,7 @@ class Options:
         args, kwargs = (() if call.args is None else call.args), ({} if call.kwargs is None else call.kwargs)
         if _OF_A_MESSAGE.isdisjoint(given):
             check_type(call.task, (str,), "/task")
-            return _plain(call.task, origin).again(task_id, args, kwargs)
+            return _plain(call.task, origin).message(task_id, args, kwargs)
         fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now)
         return TaskMessage(task=call.task, task_id=task_id, args=args, kwargs=kwargs, origin=origin, **fields)
 
@@ -148,9 +149,9 @@ _OF_A_MESSAGE = _STRAIGHT | _MADE
 
 
 @lru_cache(1_024)
-def _plain(task: str, origin: str) -> TaskMessage:
-    """A message that no option changes, which others are made by."""
-    return TaskMessage(task=task, task_id="any", origin=origin)
+def _plain(task: str, origin: str) -> Pattern:
+    """Makes the messages that no option changes."""
+    return Pattern(TaskMessage(task=task, task_id="any", origin=origin))
 
 
 def _moment(value: datetime | float | None, now: datetime, pointer: str) -> datetime | None:

@@ -11,8 +11,8 @@ import celery
 from celery import Celery
 
 from bridge.protocol import canvas as ours
+from bridge.protocol.encoding import encode
 from bridge.protocol.envelope import seal_task
-from bridge.protocol.message import encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,10 +228,7 @@ def producer(url: str) -> Iterator[Celery]:
 
 def sealed(planned: ours.PlannedTask, delivery_tag: str) -> bytes:
     expires_ms = 0 if planned.message.expires else None
-    return seal_task(
-        encode(planned.message),
-        planned.route,
-        delivery_tag=delivery_tag,
-        reply_to=planned.reply_to,
-        expires_ms=expires_ms,
+    template, values = seal_task(
+        encode(planned.message), planned.route, reply_to=planned.reply_to, expires_ms=expires_ms
     )
+    return template.filled(planned.message.task_id, delivery_tag, values).encode()

@@ -15,10 +15,11 @@ from kombu import Exchange
 from kombu.serialization import dumps
 from kombu.utils.uuid import uuid
 
+from bridge.protocol.encoding import encode
 from bridge.protocol.envelope import open_json, seal_task
 from bridge.protocol.events import Sender, read_events, seal_task_sent, task_sent
 from bridge.protocol.keys import BrokerKeys
-from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
@@ -87,13 +88,13 @@ async def test_a_submit_is_to_the_letter_what_celery_sends(app: Celery, redis: R
     sent = json.loads(celerys)
     headers, properties = sent["headers"], sent["properties"]
     message = message_of(call, task_id=headers["id"], origin=headers["origin"])
-    ours = seal_task(
+    template, values = seal_task(
         encode(message),
         route,
-        delivery_tag=properties["delivery_tag"],
         reply_to=properties["reply_to"],
         expires_ms=int(properties["expiration"]) if "expiration" in properties else None,
-    ).decode()
+    )
+    ours = template.filled(headers["id"], properties["delivery_tag"], values)
 
     assert b64decode(json.loads(ours)["body"]) == b64decode(sent["body"])
     assert ours == celerys
@@ -134,8 +135,8 @@ async def test_a_task_for_a_fanout_exchange_is_to_the_letter_what_celery_sends(a
     sent = json.loads(theirs.decode().replace(*OLDER))
     headers, properties = sent["headers"], sent["properties"]
     encoded = encode(message_of({"args": [1], "kwargs": {"a": 2}}, task_id="a1", origin=headers["origin"]))
-    ids = {"delivery_tag": properties["delivery_tag"], "reply_to": properties["reply_to"]}
-    assert seal_task(encoded, route, **ids, expires_ms=None).decode() == theirs.decode().replace(*OLDER)
+    template, values = seal_task(encoded, route, reply_to=properties["reply_to"], expires_ms=None)
+    assert template.filled("a1", properties["delivery_tag"], values) == theirs.decode().replace(*OLDER)
 
     (said,) = read_events(event)
     sender = Sender(hostname=said["hostname"], pid=said["pid"], utc_offset=said["utcoffset"])

@@ -12,9 +12,9 @@ from celery import Celery
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.protocol.encoding import encode
 from bridge.protocol.envelope import seal_task
 from bridge.protocol.keys import BrokerKeys
-from bridge.protocol.message import encode
 from bridge.protocol.route import Route
 from bridge.submit.call import Call
 from bridge.submit.options import Options
@@ -95,13 +95,13 @@ def ours(options: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
     headers, properties = sent["headers"], sent["properties"]
     call = Call("tasks.add", ARGS, KWARGS)
     message = made.message(call, task_id="a1", origin=headers["origin"], now=_now(options, headers))
-    return seal_task(
+    template, values = seal_task(
         encode(message),
         Route(queue=made.queue or "celery", priority=made.priority),
-        delivery_tag=properties["delivery_tag"],
         reply_to=made.reply_to or properties["reply_to"],
         expires_ms=int(properties["expiration"]) if "expiration" in properties else None,
-    ).decode()
+    )
+    return template.filled("a1", properties["delivery_tag"], values)
 
 
 def _ours(value: Any) -> Any:
@@ -136,8 +136,17 @@ def in_order(chosen: Mapping[str, Any]) -> dict[str, Any]:
 def is_taken_by_both(options: Mapping[str, Any]) -> bool:
     both_times = {"countdown", "eta"} <= options.keys()
     # PyYAML writes no subclass of dict, which Celery's signatures are; ours are plain ones.
-    celery_cannot = options.get("serializer") == "yaml" and CANVASES & options.keys()
+    canvases = [options[name] for name in CANVASES & options.keys()]
+    celery_cannot = (options.get("serializer") == "yaml" and canvases) or (
+        # A group is written without most of its parts, which no worker can run.
+        options.get("serializer") == "msgpack" and any(_has_group(one) for one in canvases)
+    )
     return not both_times and not celery_cannot
+
+
+def _has_group(value: CanvasCall | tuple[CanvasCall, ...]) -> bool:
+    given = (value,) if isinstance(value, CanvasCall) else value
+    return any(one.kind in ("group", "chord") or _has_group(one.tasks) for one in given)
 
 
 several = (

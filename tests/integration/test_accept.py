@@ -2,17 +2,23 @@
 
 import asyncio
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated, UnreadableBytes
+from bridge.protocol.encoding import Pattern
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
+from bridge.protocol.message import TaskMessage
+from bridge.protocol.route import Route
 from bridge.protocol.state import Status
 from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
+from bridge.submit.acceptance import Submission
 from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
@@ -35,6 +41,29 @@ async def test_a_task_is_queued_and_recorded_in_one_step(
     record = await store.record("a1")
     assert (record.status, record.celery_state, record.attempt, record.seq) == (Status.SUBMITTED, "PENDING", 1, 1)
     assert (record.task, record.queue, record.submitted_at) == ("tasks.add", "celery", clock.ms)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"argsrepr": "(…)", "correlation_id": "c"},
+        {"expires": datetime(2030, 1, 31, tzinfo=UTC)},
+        {"root_id": "r", "headers": {"x": "é"}},
+    ],
+)
+async def test_a_message_is_put_together_on_the_server_as_it_is_here(
+    redis: Redis, publisher: Publisher, fields: Mapping[str, Any]
+) -> None:
+    plain = TaskMessage(task="tasks.add", task_id="a0", **fields)
+    made = [plain, *(Pattern(plain).message(f"a{number}", ["é", number], {"k": None}) for number in (1, 2))]
+    route = Route(queue="mail", priority=3)
+    entries = [publisher.ready(Submission(message, route, record=message is not plain)) for message in made]
+    assert await publisher.accept(entries) == [None, None, None]
+
+    queued = await redis.execute("LRANGE", "mail\x06\x163", 0, -1)
+    assert queued[::-1] == [entry.message for entry in entries]
+    assert await redis.execute("HGET", "petiole:task:a2", "payload") == entries[2].message
 
 
 async def test_the_first_update_is_in_the_history_and_in_the_live_feed(

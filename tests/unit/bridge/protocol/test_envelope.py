@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from bridge.errors import UnreadableBytes
+from bridge.protocol.encoding import encode
 from bridge.protocol.envelope import TRANSIENT, open_json, seal_broadcast, seal_task
-from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from tests import celery_says
 
@@ -14,19 +15,14 @@ ENCODED = encode(TaskMessage(task="tasks.add", task_id="a1", args=[1]))
 
 
 def sealed(*, expires_ms: int | None = None, route: Route | None = None) -> dict[str, Any]:
-    data = seal_task(
-        ENCODED,
-        route or Route(queue="celery"),
-        delivery_tag="tag",
-        reply_to="oid",
-        expires_ms=expires_ms,
-    )
-    envelope: dict[str, Any] = json.loads(data)
+    template, values = seal_task(ENCODED, route or Route(queue="celery"), reply_to="oid", expires_ms=expires_ms)
+    envelope: dict[str, Any] = json.loads(template.filled("a1", "tag", values))
     return envelope
 
 
 def test_the_body_comes_out_as_it_went_in() -> None:
-    data = seal_task(ENCODED, Route(queue="celery"), delivery_tag="tag", reply_to="oid", expires_ms=None)
+    template, values = seal_task(ENCODED, Route(queue="celery"), reply_to="oid", expires_ms=None)
+    data = template.filled("a1", "tag", values).encode()
     assert open_json(data) == json.loads(ENCODED.body)
 
 
@@ -47,7 +43,8 @@ def test_a_task_has_everything_without_which_a_worker_loses_it() -> None:
 
 def test_texts_for_people_are_in_the_properties_as_well() -> None:
     encoded = encode(TaskMessage(task="tasks.add", task_id="a1", argsrepr="(…)", correlation_id="c"))
-    data = seal_task(encoded, Route(queue="celery"), delivery_tag="tag", reply_to="oid", expires_ms=None)
+    template, values = seal_task(encoded, Route(queue="celery"), reply_to="oid", expires_ms=None)
+    data = template.filled("a1", "tag", values).encode()
 
     properties = json.loads(data)["properties"]
     assert list(properties.items())[:3] == [("correlation_id", "c"), ("reply_to", "oid"), ("argsrepr", "(…)")]

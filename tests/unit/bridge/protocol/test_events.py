@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from bridge.errors import UnreadableBytes
+from bridge.protocol.encoding import encode
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import CeleryEvent, Sender, news_of_event, read_events, seal_task_sent, task_sent
-from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.route import Route
 from bridge.protocol.state import Status

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.message import TaskMessage, encode
+from bridge.protocol.encoding import Pattern, encode
+from bridge.protocol.envelope import seal_task
+from bridge.protocol.message import TaskMessage
+from bridge.protocol.route import Route
 
 NAIVE = datetime(2026, 1, 31)
 
@@ -111,22 +114,46 @@ def test_a_message_tells_what_it_is_called_with_as_its_caller_has_it() -> None:
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("(…)", "{…}")
 
 
-def test_a_message_for_another_task_is_written_as_one_that_was_asked_for_in_the_same_way() -> None:
-    fields = {"time_limit": 5, "headers": {"x": 1}, "parent_id": "p"}
-    again = message(**fields).again("b2", [3], {"c": 4})
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"time_limit": 5, "headers": {"x": 1}, "parent_id": "p"},
+        {"root_id": "r", "correlation_id": "c"},
+        {"argsrepr": "(…)", "compression": "zlib"},
+    ],
+)
+def test_a_message_of_a_pattern_is_written_as_one_that_was_asked_for_in_the_same_way(fields: dict[str, Any]) -> None:
+    patterned = Pattern(message(**fields)).message("b2", [3], {"c": 4})
 
     made = message(**fields, task_id="b2", args=[3], kwargs={"c": 4})
-    assert again == made
-    assert encode(again) == encode(made)
+    assert patterned == made
+    one, other = encode(patterned), encode(made)
+    assert (one.headers, *one[3:]) == (other.headers, *other[3:])
+    route, ways = Route(queue="mail", priority=3), ({"expires_ms": None}, {"expires_ms": 5})
+    for way in ways:
+        (template, values), (plain, others) = (seal_task(which, route, reply_to="oid", **way) for which in (one, other))
+        text = template.filled("b2", "tag", values)
+        assert text == plain.filled("b2", "tag", others)
+        assert len(text) == template.size("b2", "tag", values) == plain.size("b2", "tag", others)
+
+
+def test_what_messages_of_a_pattern_have_in_common_is_one_template() -> None:
+    pattern, route = Pattern(message()), Route(queue="mail")
+    one, other = (
+        seal_task(encode(pattern.message(task_id, [task_id], {})), route, reply_to="oid", expires_ms=None)[0]
+        for task_id in ("a", "b")
+    )
+    assert one is other
+    assert one.gaps == "VIIVVIT"
 
 
 @pytest.mark.parametrize(
     ("task_id", "args", "kwargs", "pointer"),
     [("a/b", [], {}, "/options/task_id"), ("b2", "text", {}, "/args"), ("b2", [], {"a": math.nan}, "/kwargs/a")],
 )
-def test_another_task_is_checked_as_the_first(task_id: str, args: Any, kwargs: Any, pointer: str) -> None:
+def test_a_message_of_a_pattern_is_checked_as_any(task_id: str, args: Any, kwargs: Any, pointer: str) -> None:
     with pytest.raises(InvalidMessage) as refused:
-        message().again(task_id, args, kwargs)
+        Pattern(message()).message(task_id, args, kwargs)
     assert refused.value.pointer == pointer
 
 

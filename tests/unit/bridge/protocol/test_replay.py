@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.encoding import EncodedTask, encode
 from bridge.protocol.envelope import seal_task
-from bridge.protocol.message import EncodedTask, TaskMessage, encode
+from bridge.protocol.message import TaskMessage
 from bridge.protocol.replay import again
 from bridge.protocol.route import Route
 
@@ -18,7 +19,8 @@ ROUTE = Route(queue="mail")
 
 
 def sealed(encoded: EncodedTask) -> bytes:
-    return seal_task(encoded, ROUTE, delivery_tag="tag", reply_to="oid", expires_ms=None)
+    template, values = seal_task(encoded, ROUTE, reply_to="oid", expires_ms=None)
+    return template.filled(encoded.message.task_id, "tag", values).encode()
 
 
 def stored(**fields: Any) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.protocol.canvas import Canvas, chain, chord, group, signature
 from bridge.protocol.canvas.results import Workflow
-from bridge.protocol.message import encode
+from bridge.protocol.encoding import encode
 from tests.unit.bridge.protocol.canvas.sketch import a, b, planned
 
 TAGGED = signature("t", tags=["user:42"])
