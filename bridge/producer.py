@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
+from typing import NamedTuple, Self
 
 from bridge.errors import IdempotencyKeyReused, InvalidMessage
 from bridge.parts import Parts
@@ -18,6 +19,18 @@ from bridge.submit.idempotency import Claim, check_key, fingerprint
 from bridge.submit.options import DEFAULTS, Options
 
 
+class Queued(NamedTuple):
+    """A task that was queued, and when it is to run if that was put off."""
+
+    task_id: str
+    eta: datetime | None
+
+    @classmethod
+    def of(cls, message: TaskMessage) -> Self:
+        """That of a message."""
+        return cls(message.task_id, message.eta)
+
+
 class Producer:
     """Submits what `TaskClient` is asked to, for the owner that its parts are for."""
 
@@ -26,14 +39,23 @@ class Producer:
         self._parts = parts
         self._origin = parts.sender.hostname
 
-    async def submit(self, call: Call) -> TaskMessage | Replayed:
-        """Queue one task; its message. Raises what `TaskClient.submit` raises."""
+    async def submit(self, call: Call) -> Queued | Replayed:
+        """Queue one task. Raises what `TaskClient.submit` raises."""
         options = await self._routed(call) if call.options else DEFAULTS
+        if options.exchange is not None:
+            return await self._broadcast(call, options)
+        queued, answer = self._send(call, options)
+        return await answer or queued
+
+    def _send(self, call: Call, options: Options) -> tuple[Queued, Awaitable[Replayed | None]]:
+        """Not a part of `submit`, so that the message is gone while its answer is awaited."""
+        submission, publisher = self._submission(call, options), self._parts.publisher
+        return Queued.of(submission.message), publisher.send(publisher.ready(submission))
+
+    async def _broadcast(self, call: Call, options: Options) -> Queued:
         submission = self._submission(call, options)
-        if submission.route.fanout:
-            await self._parts.publisher.broadcast(submission)
-            return submission.message
-        return await self._parts.publisher.publish(submission) or submission.message
+        await self._parts.publisher.broadcast(submission)
+        return Queued.of(submission.message)
 
     async def submit_many(
         self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None
@@ -85,9 +107,7 @@ class Producer:
         return await self._parts.bindings.routed(options)
 
     def _submission(self, call: Call, options: Options, facts: Facts = NO_FACTS) -> Submission:
-        message = options.message(
-            call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=datetime.now(UTC)
-        )
+        message = options.message(call, task_id=options.task_id or self._parts.new_id(), origin=self._origin, now=_now)
         if call.options:
             for later in options.later_queues():
                 self._parts.publisher.check_queue(later)
@@ -117,3 +137,7 @@ class Producer:
 def _route(queue: str, priority: int, fanout: str = "") -> Route:
     """The same one for all that goes the same way."""
     return Route(queue=queue, priority=priority, fanout=fanout)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

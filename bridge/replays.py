@@ -124,7 +124,7 @@ class Replays:
             changes._replace(task="any"),
             task_id=options.task_id or self._parts.new_id(),
             origin=self._parts.sender.hostname,
-            now=datetime.now(UTC),
+            now=lambda: datetime.now(UTC),
         )
 
 

@@ -82,8 +82,8 @@ class Options:
                 stated[name] = value
         return options
 
-    def message(self, call: Call, *, task_id: str, origin: str, now: datetime) -> TaskMessage:
-        """The message of `call`, whose options these are.
+    def message(self, call: Call, *, task_id: str, origin: str, now: Callable[[], datetime]) -> TaskMessage:
+        """The message of `call`, whose options these are; `now` is asked for the time if they need it.
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.
@@ -93,7 +93,7 @@ class Options:
         if _OF_A_MESSAGE.isdisjoint(given):
             check_type(call.task, (str,), "/task")
             return _plain(call.task, origin).message(task_id, args, kwargs)
-        fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now)
+        fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now())
         return TaskMessage(task=call.task, task_id=task_id, args=args, kwargs=kwargs, origin=origin, **fields)
 
     def _made(self, now: datetime) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The publisher: task messages on their way to Celery's queues, all submits of one moment in one round trip."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -56,7 +57,7 @@ class Publisher:
             BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
                 id again answers `DuplicateTask` if it was.
         """
-        return await self._batcher.call(self._acceptance.ready(submission))
+        return await self.send(self.ready(submission))
 
     async def broadcast(self, submission: Submission) -> None:
         """Send one task to the workers that listen to its fanout exchange now. Nothing keeps it: it is not recorded.
@@ -71,9 +72,9 @@ class Publisher:
             raise InvalidMessage("/options/exchange", f"no worker listens to {exchange!r} now")
         await self._acceptance.announce([entry])
 
-    async def send(self, entry: Entry) -> Replayed | None:
-        """Queue one task that was made ready, in the batch of this moment; raises what `publish` raises."""
-        return await self._batcher.call(entry)
+    def send(self, entry: Entry) -> asyncio.Future[Replayed | None]:
+        """Queue one task that was made ready, in the batch of this moment; the future has what `publish` has."""
+        return self._batcher.call(entry)
 
     async def accept(
         self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False

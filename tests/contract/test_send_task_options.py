@@ -94,7 +94,7 @@ def ours(options: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
     made = Options.of(given)
     headers, properties = sent["headers"], sent["properties"]
     call = Call("tasks.add", ARGS, KWARGS)
-    message = made.message(call, task_id="a1", origin=headers["origin"], now=_now(options, headers))
+    message = made.message(call, task_id="a1", origin=headers["origin"], now=lambda: _now(options, headers))
     template, values = seal_task(
         encode(message),
         Route(queue=made.queue or "celery", priority=made.priority),

@@ -16,7 +16,7 @@ add = signature("tasks.add", (1,))
 
 
 def message(**options: Any) -> TaskMessage:
-    return Options.of(options).message(Call("tasks.add", [1]), task_id="a1", origin="gen1@example", now=NOW)
+    return Options.of(options).message(Call("tasks.add", [1]), task_id="a1", origin="gen1@example", now=lambda: NOW)
 
 
 def test_what_is_not_given_has_its_default() -> None:
@@ -114,7 +114,7 @@ def test_stamps_are_in_their_order_or_in_that_of_the_headers() -> None:
 
 
 def test_no_arguments_are_none() -> None:
-    made = DEFAULTS.message(Call("tasks.add", None, None), task_id="a1", origin="", now=NOW)
+    made = DEFAULTS.message(Call("tasks.add", None, None), task_id="a1", origin="", now=lambda: NOW)
     assert (made.args, made.kwargs) == ((), {})
 
 
@@ -151,7 +151,7 @@ def test_a_signature_brings_its_callbacks_and_stamps() -> None:
 
 def test_what_is_written_of_tasks_without_options_is_made_once() -> None:
     one, other = (
-        DEFAULTS.message(Call("tasks.add", [value]), task_id=str(value), origin="", now=NOW) for value in (1, 2)
+        DEFAULTS.message(Call("tasks.add", [value]), task_id=str(value), origin="", now=lambda: NOW) for value in (1, 2)
     )
     assert one.form is other.form
     assert message(time_limit=5).form is None
