@@ -42,7 +42,7 @@ class Launcher:
 
     async def start(self, canvas: Canvas, *, record: bool) -> ResultNode:
         """Queue a workflow; its result. Raises what `TaskClient.start` raises."""
-        planned = self._plan(canvas)
+        planned = self._plan(await self._parts.bindings.routed_canvas(canvas))
         entries = self._ready(planned, NO_FACTS, record=record)
         later = self._later(planned.result, entries, NO_FACTS) if record else []
         await self._send(entries, later, self._parts.backend.chord_commands(planned.keys))
@@ -54,7 +54,8 @@ class Launcher:
         When the idempotency `key` came before with the same workflow, that one is told.
         """
         cursor, facts = await self._parts.feed.end(), {"batch": batch}
-        planned = self._plan(canvas, batch)
+        sent = await self._parts.bindings.routed_canvas(canvas)
+        planned = self._plan(sent, batch)
         entries = self._ready(planned, facts, record=True)
         entries += self._later(planned.result, entries, facts)
         if key is not None and entries:
@@ -63,7 +64,7 @@ class Launcher:
         if before is None:
             return Begun(batch, cursor, planned.result)
         batch, _, cursor = before.rpartition(" ")
-        return Begun(batch, cursor, self._plan(canvas, batch).result, replayed=True)
+        return Begun(batch, cursor, self._plan(sent, batch).result, replayed=True)
 
     def _claim(self, key: str, canvas: Canvas, answer: str) -> Claim:
         check_key(key, "")

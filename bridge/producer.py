@@ -12,6 +12,7 @@ from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import NO_FACTS, Facts, Replayed, Submission
+from bridge.submit.bindings import ROUTED
 from bridge.submit.bulk import Outcome, raise_first, submit_all, submit_together
 from bridge.submit.call import Asked, Call, call_of
 from bridge.submit.entry import Entry
@@ -100,9 +101,9 @@ class Producer:
         return options
 
     async def _routed(self, call: Call) -> Options:
-        """What a call is asked with; the exchange and routing key, if there are any, as the queue they lead to."""
+        """What a call is asked with; exchanges and routing keys, if there are any, as the queues they lead to."""
         options = Options.of(call.options)
-        if options.exchange is None and options.routing_key is None:
+        if ROUTED.isdisjoint(vars(options)):
             return options
         return await self._parts.bindings.routed(options)
 

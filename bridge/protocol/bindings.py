@@ -7,11 +7,12 @@ made of the routing key (kombu/transport/virtual/exchange.py), those of a direct
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.values import check_name
+from bridge.protocol.values import check_name, check_type
 
 BROADCAST = "bcast."
 """Begins the queue by which one worker hears a fanout exchange (``kombu.common.Broadcast``). The queue goes with the
@@ -39,6 +40,34 @@ class Destination:
         check_name(self.exchange, "/options/exchange")
         if self.routing_key:
             check_name(self.routing_key, "/options/routing_key")
+
+
+def destination_of(options: Mapping[str, Any]) -> Destination | None:
+    """Where the options `exchange` and `routing_key` lead to; None when a task goes to its queue by the queue's name,
+    which is its routing key then, as in Celery.
+
+    Raises:
+        InvalidMessage: they contradict each other, or are no names.
+    """
+    queue, exchange, routing_key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
+    if exchange is None:
+        if routing_key not in (None, queue):
+            raise InvalidMessage("/options/routing_key", _leads_nowhere(queue))
+        return None
+    if queue is not None:
+        raise InvalidMessage("/options/queue", "cannot be given together with exchange, which decides the queue")
+    for name in ("exchange", "routing_key"):
+        check_type(options.get(name) or "", (str,), f"/options/{name}")
+    return Destination(exchange=exchange, routing_key=routing_key or "")
+
+
+def _leads_nowhere(queue: str | None) -> str:
+    if queue is None:
+        return "needs an exchange; to name a queue, give queue"
+    return (
+        f"does not lead to the queue {queue!r}, whose key is its name: leave it out, or give the exchange in the place "
+        "of the queue"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.naming import broker_keys
-from bridge.protocol.bindings import Binding, Destination, other_layout, queue_for, read_bindings
+from bridge.protocol.bindings import Binding, Destination, destination_of, other_layout, queue_for, read_bindings
+from bridge.protocol.canvas.routing import BY_EXCHANGE, destinations, routed
 from bridge.redis import Redis
 from bridge.submit.options import Options
 
@@ -20,6 +22,11 @@ _A_GUESS = (
 )
 
 
+CALLBACKS = frozenset(("link", "link_error", "chord"))
+ROUTED = CALLBACKS | frozenset(BY_EXCHANGE)
+"""Options that may name an exchange."""
+
+
 class Bindings:
     """Finds the queue for an exchange and a routing key. `now` gives seconds that only grow."""
 
@@ -30,22 +37,55 @@ class Bindings:
         self._found: dict[Destination, tuple[float, str | None]] = {}
 
     async def routed(self, options: Options) -> Options:
-        """The same options with the queue that exchange and routing key lead to; as they are for a fanout exchange.
+        """The same options with the queues that exchanges and routing keys lead to, also those of callbacks.
 
-        A queue's own name is its routing key where there is no exchange, as in Celery.
+        They are as they are for a fanout exchange. A queue's own name is its routing key where there is no exchange, as
+        in Celery.
 
         Raises:
             InvalidMessage: they contradict each other, or ask what a fanout exchange cannot do; and as `queue` does.
         """
-        if options.exchange is None:
-            return _unrouted(options)
-        if options.queue is not None:
-            raise InvalidMessage("/options/queue", "cannot be given together with exchange, which decides the queue")
-        queue = await self.queue(Destination(exchange=options.exchange, routing_key=options.routing_key or ""))
-        if queue is None:
+        given = vars(options)
+        changes = {name: await self._callbacks(given[name], f"/options/{name}") for name in CALLBACKS & given.keys()}
+        destination = destination_of(given)
+        queue = await self.queue(destination) if destination else options.queue
+        if queue is None and destination:
             _check_broadcast(options)
-            return options
-        return replace(options, queue=queue, exchange=None, routing_key=None)
+        else:
+            changes |= {"queue": queue, "exchange": None, "routing_key": None}
+        return replace(options, **changes)
+
+    async def _callbacks(self, given: Any, pointer: str) -> Any:
+        if isinstance(given, list | tuple):
+            return [await self.routed_canvas(one, f"{pointer}/{index}") for index, one in enumerate(given)]
+        return await self.routed_canvas(given, pointer)
+
+    async def routed_canvas(self, canvas: Any, pointer: str = "") -> Any:
+        """The same canvas with the queues that exchanges and routing keys lead to.
+
+        Raises:
+            InvalidMessage: as `routed` does, and for a fanout exchange: what leads to a place, below `pointer`.
+            UnreadableBytes, BrokerUnavailable: as `queue` does.
+        """
+        named = list(destinations(canvas, pointer))
+        queues: dict[Destination, str] = {}
+        for place, destination in named:
+            try:
+                if destination and destination not in queues:
+                    queues[destination] = await self._queue_of_a_part(destination)
+            except InvalidMessage as error:
+                raise InvalidMessage(f"{place}{error.pointer}", error.reason) from error
+        return routed(canvas, queues) if named else canvas
+
+    async def _queue_of_a_part(self, destination: Destination) -> str:
+        queue = await self.queue(destination)
+        if queue is None:
+            raise InvalidMessage(
+                "/options/exchange",
+                f"{destination.exchange!r} is a fanout exchange: every worker that listens would run this part of a "
+                "workflow, which waits for it once. Name a queue, or an exchange that leads to one",
+            )
+        return queue
 
     async def queue(self, destination: Destination) -> str | None:
         """The queue that a task goes to; None for a fanout exchange, whose listeners have it in no queue.
@@ -88,17 +128,3 @@ def _check_broadcast(options: Options) -> None:
         raise InvalidMessage("/options/exchange", f"{why}, so it cannot be recorded as queued; add record=False")
     if options.idempotency_key is not None:
         raise InvalidMessage("/options/idempotency_key", f"cannot be kept, since {why}")
-
-
-def _unrouted(options: Options) -> Options:
-    if options.routing_key is None:
-        return options
-    if options.queue is None:
-        raise InvalidMessage("/options/routing_key", "needs an exchange; to name a queue, give queue")
-    if options.routing_key != options.queue:
-        raise InvalidMessage(
-            "/options/routing_key",
-            f"does not lead to the queue {options.queue!r}, whose key is its name: leave it out, or give the exchange "
-            "in the place of the queue",
-        )
-    return replace(options, routing_key=None)

@@ -18,8 +18,7 @@ from kombu.utils.uuid import uuid
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas import Sending, plan
-from bridge.protocol.canvas.check import MAPS
-from bridge.protocol.canvas.shape import steps
+from bridge.protocol.canvas.shape import MAPS, steps
 from bridge.protocol.compression import decompressed
 from bridge.protocol.keys import BrokerKeys
 from bridge.protocol.serializers import JSON, json_text, loads

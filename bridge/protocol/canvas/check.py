@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.canvas.shape import ends_in_tasks, members, size, steps
+from bridge.protocol.canvas.shape import MAPS, ends_in_tasks, members, parts, size, steps
 from bridge.protocol.compression import compression_named
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
@@ -21,7 +21,6 @@ MAX_NESTING = 16
 """Chains, groups, chords and callbacks within each other."""
 MAX_DELAY = 365 * 86_400
 """Seconds that a countdown or a deadline may be away."""
-MAPS = ("celery.map", "celery.starmap")
 NUMBER = (int, float)
 OPTIONS: Mapping[str, tuple[type, ...]] = {
     "queue": (str,),
@@ -87,42 +86,23 @@ def _check(canvas: object, pointer: str, depth: int) -> int:
     if depth > MAX_NESTING:
         raise InvalidMessage(pointer, f"is nested more than {MAX_NESTING} deep")
     _check_options(canvas, pointer, depth)
-    parts = sum(_check(part, f"{pointer}/{place}", depth + 1) for place, part in _parts(canvas))
+    inner = sum(_check(part, f"{pointer}/{place}", depth + 1) for place, part in parts(canvas))
     if isinstance(canvas, Signature):
         _check_task(canvas, pointer)
     elif isinstance(canvas, Chain):
         _check_chain(canvas, pointer)
     elif isinstance(canvas, Chord):
         _check_chord(canvas, pointer)
-    return 1 + parts
+    return 1 + inner
 
 
 def queues(canvas: Canvas) -> Iterator[str]:
     """The queues that are named in a canvas, also by what only workers will send."""
     if "queue" in canvas.options:
         yield canvas.options["queue"]
-    for _, part in _parts(canvas):
+    for _, part in parts(canvas):
         if isinstance(part, Canvas):
             yield from queues(part)
-
-
-def _parts(canvas: Canvas) -> Iterator[tuple[str, object]]:
-    if isinstance(canvas, Chain | Group):
-        yield from _each("tasks", canvas.tasks)
-    elif isinstance(canvas, Chord):
-        yield from _each("header", canvas.header.tasks)
-        yield "body", canvas.body
-    elif canvas.task in MAPS:
-        yield "kwargs/task", canvas.kwargs.get("task")
-    for link in LINKS:
-        yield from _each(f"options/{link}", canvas.options.get(link, ()))
-
-
-def _each(place: str, parts: object) -> Iterator[tuple[str, object]]:
-    if isinstance(parts, tuple | list):
-        yield from ((f"{place}/{index}", part) for index, part in enumerate(parts))
-    else:
-        yield place, parts
 
 
 # What waits for tasks that are not there waits for ever, so the next two are about canvases that Celery would take.
@@ -137,6 +117,7 @@ def _check_chain(chain: Chain, pointer: str) -> None:
 
 
 def _check_chord(chord: Chord, pointer: str) -> None:
+    _check_options(chord.header, f"{pointer}/header", depth=1)
     if not size(chord.body):
         raise InvalidMessage(f"{pointer}/body", "has no task; a chord needs a body")
     if not all(map(ends_in_tasks, members(chord.header.tasks))):

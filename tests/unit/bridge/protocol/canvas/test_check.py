@@ -60,6 +60,11 @@ def test_what_celery_runs_is_let_through(canvas: Canvas) -> None:
         (chord([a, chain(a, empty)], b), "/header", "ends in an empty group"),
         (chord([chord([a], chain(a, group(b, empty)))], b), "/header", "ends in an empty group"),
         (a.set(retries=3), "/options/retries", "is not an option"),
+        (
+            Chord(header=Group(tasks=(a,), options={"retries": 3}), body=b),
+            "/header/options/retries",
+            "is not an option",
+        ),
         (a.set(queue=5), "/options/queue", "must be a str"),
         (a.set(priority=True), "/options/priority", "must be a int"),
         (a.set(priority=10), "/options/priority", "9 (served last)"),
