@@ -12,7 +12,7 @@ from bridge.follow.workflow_follower import After, workflow_updates
 from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
 from bridge.launcher import Begun, Launcher
 from bridge.parts import Parts
-from bridge.producer import Producer
+from bridge.producer import Producer, Queued
 from bridge.protocol import commands
 from bridge.protocol.canvas import Canvas
 from bridge.protocol.canvas.results import ResultNode
@@ -79,14 +79,13 @@ class TaskClient:
                 and nothing was queued.
             BrokerUnavailable: Redis did not answer.
         """
-        accepted = await self._producer.submit(Call(task, args, kwargs, options))
-        if isinstance(accepted, Replayed):
-            return self._accepted(accepted)
-        return TaskHandle(self, accepted.task_id, eta=accepted.eta)
+        return self._accepted(await self._producer.submit(Call(task, args, kwargs, options)))
 
-    def _accepted(self, accepted: str | Replayed) -> TaskHandle:
+    def _accepted(self, accepted: str | Replayed | Queued) -> TaskHandle:
         if isinstance(accepted, str):
             return TaskHandle(self, accepted)
+        if isinstance(accepted, Queued):
+            return TaskHandle(self, accepted.task_id, eta=accepted.eta)
         return TaskHandle(self, accepted.task_id, replayed=True)
 
     async def submit_many(

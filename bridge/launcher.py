@@ -127,10 +127,13 @@ class Launcher:
             return
         await self._parts.backend.store(chords)
         for at in range(0, len(entries), AT_ONCE):
-            await gather_all(map(publisher.send, entries[at : at + AT_ONCE]))
+            await gather_all(map(self._sent, entries[at : at + AT_ONCE]))
         with suppress(BrokerUnavailable):  # the workflow has begun; each step is known from its first news on
             for at in range(0, len(later), size):
                 await publisher.accept(later[at : at + size])
+
+    async def _sent(self, entry: Entry) -> None:
+        await self._parts.publisher.send(entry)
 
 
 async def gather_all(calls: Iterable[Awaitable[object]]) -> None:

@@ -4,16 +4,15 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from bridge.errors import IdempotencyKeyReused, InvalidMessage
 from bridge.parts import Parts
-from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
-from bridge.submit.acceptance import NO_FACTS, Facts, Replayed, Submission
+from bridge.submit.acceptance import NO_FACTS, Facts, Outcome, Replayed, Submission
 from bridge.submit.bindings import ROUTED
-from bridge.submit.bulk import Outcome, raise_first, submit_all, submit_together
+from bridge.submit.bulk import raise_first, submit_all, submit_together
 from bridge.submit.call import Asked, Call, call_of
 from bridge.submit.entry import Entry
 from bridge.submit.idempotency import Claim, check_key, fingerprint
@@ -26,11 +25,6 @@ class Queued(NamedTuple):
     task_id: str
     eta: datetime | None
 
-    @classmethod
-    def of(cls, message: TaskMessage) -> Self:
-        """That of a message."""
-        return cls(message.task_id, message.eta)
-
 
 class Producer:
     """Submits what `TaskClient` is asked to, for the owner that its parts are for."""
@@ -40,23 +34,22 @@ class Producer:
         self._parts = parts
         self._origin = parts.sender.hostname
 
-    async def submit(self, call: Call) -> Queued | Replayed:
-        """Queue one task. Raises what `TaskClient.submit` raises."""
-        options = await self._routed(call) if call.options else DEFAULTS
-        if options.exchange is not None:
-            return await self._broadcast(call, options)
-        queued, answer = self._send(call, options)
-        return await answer or queued
+    def submit(self, call: Call) -> Awaitable[str | Replayed | Queued]:
+        """Queue one task, and await that it is. Raises what `TaskClient.submit` raises, also without being awaited."""
+        return self._submit(call) if call.options else self._send(self._submission(call, DEFAULTS))
 
-    def _send(self, call: Call, options: Options) -> tuple[Queued, Awaitable[Replayed | None]]:
-        """Not a part of `submit`, so that the message is gone while its answer is awaited."""
-        submission, publisher = self._submission(call, options), self._parts.publisher
-        return Queued.of(submission.message), publisher.send(publisher.ready(submission))
-
-    async def _broadcast(self, call: Call, options: Options) -> Queued:
+    async def _submit(self, call: Call) -> Replayed | Queued:
+        options = await self._routed(call)
         submission = self._submission(call, options)
-        await self._parts.publisher.broadcast(submission)
-        return Queued.of(submission.message)
+        queued = Queued(submission.message.task_id, submission.message.eta)
+        if submission.route.fanout:
+            await self._parts.publisher.broadcast(submission)
+            return queued
+        answer = await self._send(submission)
+        return answer if isinstance(answer, Replayed) else queued
+
+    def _send(self, submission: Submission) -> Awaitable[str | Replayed]:
+        return self._parts.publisher.send(self._parts.publisher.ready(submission))
 
     async def submit_many(
         self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None

@@ -10,8 +10,8 @@ from bridge.protocol.message import TaskMessage
 from bridge.protocol.replay import again
 from bridge.protocol.route import Route
 from bridge.records.status import TaskRecord
-from bridge.submit.acceptance import Replayed, Submission
-from bridge.submit.bulk import Outcome, submit_all
+from bridge.submit.acceptance import Outcome, Replayed, Submission
+from bridge.submit.bulk import submit_all
 from bridge.submit.call import Call
 from bridge.submit.entry import Entry
 from bridge.submit.idempotency import Claim, check_key, fingerprint_of_replay
@@ -65,7 +65,7 @@ class Replays:
             if earlier is None:
                 raise
             return earlier
-        return await self._parts.publisher.send(entry) or entry.task_id
+        return await self._parts.publisher.send(entry)
 
     async def replay_many(self, records: Sequence[TaskRecord], *, key: str | None = None) -> list[Outcome]:
         """Run tasks again as they were, a hundred or so in a round trip; for each the new id, or why not.

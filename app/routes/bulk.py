@@ -20,8 +20,7 @@ from bridge.errors import BrokerUnavailable, PetioleError
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.state import ENDS, Status
 from bridge.records.task_list import FOR_EVER, START, TaskFilter, TaskPage
-from bridge.submit.acceptance import Replayed
-from bridge.submit.bulk import Outcome
+from bridge.submit.acceptance import Outcome, Replayed
 from bridge.submit.idempotency import digest_of
 
 router = APIRouter(prefix="/v1/tasks", route_class=StrictJsonRoute)

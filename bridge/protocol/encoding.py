@@ -11,7 +11,7 @@ from bridge.protocol.message import TaskMessage
 from bridge.protocol.saferepr import saferepr
 from bridge.protocol.serializers import JSON, Serializer, dumps_checked, json_text, serializer_named
 from bridge.protocol.template import ID, VALUE, Template
-from bridge.protocol.values import check_arguments, check_task_id
+from bridge.protocol.values import check_arguments
 
 
 class EncodedTask(NamedTuple):
@@ -57,8 +57,11 @@ class Pattern:
         self._fields = {**vars(message), "form": form_of(message)}
 
     def message(self, task_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskMessage:
-        """One of these messages. Raises as `TaskMessage` does."""
-        check_task_id(task_id, "/options/task_id")
+        """One of these messages; `task_id` is one that was checked, or made, here.
+
+        Raises:
+            InvalidMessage: the arguments would harm a worker or could not be read back.
+        """
         check_arguments(args, kwargs)
         message = object.__new__(TaskMessage)
         vars(message).update(self._fields, task_id=task_id, args=args, kwargs=kwargs)

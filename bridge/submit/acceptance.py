@@ -90,8 +90,8 @@ class Batch(NamedTuple):
     args: Sequence[Arg]
 
 
-Outcome = Replayed | PetioleError | None
-"""What became of a task: None is accepted."""
+Outcome = str | Replayed | PetioleError
+"""What became of a task: the id of one that was accepted, now or before, or why it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +205,7 @@ class Acceptance:
         outcomes: Sequence[int | bytes] = await self._redis.run(self._script, batch.keys, batch.args, after=after)
         accepted = outcomes.count(_ACCEPTED)
         if accepted == len(entries):
-            return [None] * accepted
+            return [entry.task_id for entry in entries]
         pairs = list(zip(entries, outcomes, strict=True))
         await self.announce([entry for entry, outcome in pairs if outcome == _ACCEPTED])
         return [self._told(entry, outcome) for entry, outcome in pairs]
@@ -227,7 +227,7 @@ class Acceptance:
     def _told(self, entry: Entry, outcome: int | bytes) -> Outcome:
         if isinstance(outcome, bytes):
             return Replayed(outcome.decode())
-        return None if outcome >= _ACCEPTED else self._refusal(entry, outcome)
+        return entry.task_id if outcome >= _ACCEPTED else self._refusal(entry, outcome)
 
     def _refusal(self, entry: Entry, outcome: int) -> PetioleError:
         queue = entry.kind.route.queue

@@ -6,15 +6,12 @@ from itertools import islice
 from typing import TypeVar
 
 from bridge.errors import BrokerUnavailable, HeldBack, InvalidMessage, PetioleError
-from bridge.submit import acceptance
-from bridge.submit.acceptance import Replayed
+from bridge.submit.acceptance import Outcome
 from bridge.submit.entry import Entry
 
 Item = TypeVar("Item")
-Outcome = str | Replayed | PetioleError
-"""The id of a task that was accepted, now or before, or why it was not."""
 Ready = Callable[[Item], Awaitable[Entry]]
-Accepted = Awaitable[Sequence[acceptance.Outcome]]
+Accepted = Awaitable[Sequence[Outcome]]
 Accept = Callable[[Sequence[Entry]], Accepted]
 Prepare = Callable[[Sequence[Entry]], Callable[[], Accepted]]
 """Does what can be done before they are accepted, which is when what it returns is called."""
@@ -91,7 +88,7 @@ async def submit_together(
     entries = [one for one in made if isinstance(one, Entry)]
     if len(entries) < len(made):
         return [HeldBack(one.task_id) if isinstance(one, Entry) else one for one in made]
-    return [outcome or entry.task_id for entry, outcome in zip(entries, await accept(entries), strict=True)]
+    return list(await accept(entries))
 
 
 async def _batches(items: Iterable[Item] | AsyncIterable[Item], size: int) -> AsyncIterator[list[Item]]:
@@ -131,4 +128,4 @@ async def _settled(made: Sequence[Entry | PetioleError], accept: Callable[[], Ac
         told = iter(await accept() if count else ())
     except PetioleError as error:
         told = iter([error] * count)
-    return [(next(told) or one.task_id) if isinstance(one, Entry) else one for one in made]
+    return [next(told) if isinstance(one, Entry) else one for one in made]

@@ -83,7 +83,9 @@ class Options:
         return options
 
     def message(self, call: Call, *, task_id: str, origin: str, now: Callable[[], datetime]) -> TaskMessage:
-        """The message of `call`, whose options these are; `now` is asked for the time if they need it.
+        """The message of `call`, whose options these are; `now` tells the time if they need it.
+
+        `task_id` is the one among them, or one that was made here.
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.
@@ -91,7 +93,8 @@ class Options:
         given = vars(self)
         args, kwargs = (() if call.args is None else call.args), ({} if call.kwargs is None else call.kwargs)
         if _OF_A_MESSAGE.isdisjoint(given):
-            check_type(call.task, (str,), "/task")
+            if type(call.task) is not str:
+                check_type(call.task, (str,), "/task")
             return _plain(call.task, origin).message(task_id, args, kwargs)
         fields = {name: given[name] for name in given if name in _STRAIGHT} | self._made(now())
         return TaskMessage(task=call.task, task_id=task_id, args=args, kwargs=kwargs, origin=origin, **fields)
@@ -206,7 +209,7 @@ _CHECKS: Mapping[str, Check] = {
     "expires": _of(datetime, int, float),
     "time_limit": _NUMBER,
     "soft_time_limit": _NUMBER,
-    "task_id": _of(str),
+    "task_id": _ID,
     "serializer": _text(serializer_named),
     "compression": _text(compression_named),
     "ignore_result": _of(bool),

@@ -23,7 +23,7 @@ class Publisher:
     def __init__(self, redis: Redis, settings: BridgeSettings, identity: Identity) -> None:
         self._redis = redis
         self._acceptance = Acceptance(redis, settings, identity)
-        self._batcher: Batcher[Entry, Replayed | None] = Batcher(
+        self._batcher: Batcher[Entry, str | Replayed] = Batcher(
             self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
         self.names = self._acceptance.names
@@ -45,8 +45,8 @@ class Publisher:
     def __repr__(self) -> str:
         return f"<Publisher {self._batcher!r}>"
 
-    async def publish(self, submission: Submission) -> Replayed | None:
-        """Queue one task and await that it is; `Replayed` when its idempotency key came before with the same task.
+    async def publish(self, submission: Submission) -> str | Replayed:
+        """Queue one task and await that it is; its id, or `Replayed` if its idempotency key came before with the same.
 
         Raises:
             InvalidMessage: the message is too large, or cannot be written.
@@ -72,7 +72,7 @@ class Publisher:
             raise InvalidMessage("/options/exchange", f"no worker listens to {exchange!r} now")
         await self._acceptance.announce([entry])
 
-    def send(self, entry: Entry) -> asyncio.Future[Replayed | None]:
+    def send(self, entry: Entry) -> asyncio.Future[str | Replayed]:
         """Queue one task that was made ready, in the batch of this moment; the future has what `publish` has."""
         return self._batcher.call(entry)
 

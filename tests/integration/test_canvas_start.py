@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bridge import Cancelled, TaskClient, chain, chord, connect, group, signature
-from bridge.errors import DuplicateTask, InvalidMessage, QueueSaturated
+from bridge.errors import DuplicateTask, InvalidMessage, PublisherBusy, QueueSaturated
 from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.launcher import Launcher
 from bridge.parts import open_parts
@@ -132,6 +132,15 @@ async def test_a_workflow_that_has_begun_is_not_refused_because_its_later_steps_
         await Launcher(settings, replace(parts, publisher=publisher)).start(chain(A, B), record=True)
     assert await redis.execute("LLEN", "celery") == 1
     assert not await redis.execute("EXISTS", "petiole:planned")
+
+
+async def test_of_a_group_that_is_too_much_at_once_the_rest_is_queued_before_it_is_said(
+    redis: Redis, shared_url: str
+) -> None:
+    async with connect(shared_url, max_pending_submits=3, submit_batch=2) as client:
+        with pytest.raises(PublisherBusy):
+            await client.start(group(A, A, B, B))
+        assert await redis.execute("LLEN", "celery") == 3
 
 
 async def _reads(redis: Redis) -> int:

@@ -92,7 +92,7 @@ async def test_a_submit_with_a_key_whose_answer_was_lost_is_accepted_once_and_is
         Publisher.open(breaking, settings, identity(Clock())) as publisher,
     ):
         claimed = submission("a1")._replace(claim=Claim("", "k1", "f"))
-        assert await publisher.publish(claimed) is None
+        assert await publisher.publish(claimed) == "a1"
         assert breaking.broken
     assert await redis.execute("LLEN", "celery") == 1
 

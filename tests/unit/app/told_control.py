@@ -7,8 +7,7 @@ from bridge import Call, TaskRecord
 from bridge.records.task_list import PAGE, START, Cursor, TaskFilter, TaskList, TaskPage
 from bridge.remote.queue_control import MOST_PURGED, Purged, QueueControl
 from bridge.replays import UNCHANGED, Replays
-from bridge.submit.acceptance import Replayed
-from bridge.submit.bulk import Outcome
+from bridge.submit.acceptance import Outcome, Replayed
 from bridge.submit.claims import Claims
 
 

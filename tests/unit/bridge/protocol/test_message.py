@@ -148,12 +148,11 @@ def test_what_messages_of_a_pattern_have_in_common_is_one_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task_id", "args", "kwargs", "pointer"),
-    [("a/b", [], {}, "/options/task_id"), ("b2", "text", {}, "/args"), ("b2", [], {"a": math.nan}, "/kwargs/a")],
+    ("args", "kwargs", "pointer"), [("text", {}, "/args"), ([], "text", "/kwargs"), ([], {"a": math.nan}, "/kwargs/a")]
 )
-def test_a_message_of_a_pattern_is_checked_as_any(task_id: str, args: Any, kwargs: Any, pointer: str) -> None:
+def test_the_arguments_of_a_message_of_a_pattern_are_checked(args: Any, kwargs: Any, pointer: str) -> None:
     with pytest.raises(InvalidMessage) as refused:
-        Pattern(message()).message(task_id, args, kwargs)
+        Pattern(message()).message("b2", args, kwargs)
     assert refused.value.pointer == pointer
 
 

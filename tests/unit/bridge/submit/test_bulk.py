@@ -4,8 +4,9 @@ from functools import partial
 
 import pytest
 
-from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage, PetioleError
+from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage
 from bridge.protocol.route import Route
+from bridge.submit.acceptance import Outcome
 from bridge.submit.bulk import submit_all
 from bridge.submit.entry import Entry, Kind
 
@@ -29,10 +30,10 @@ class Server:
         self.away = False
         self.on_its_way = self.most_on_their_way = 0
 
-    def prepare(self, entries: Sequence[Entry]) -> Callable[[], Awaitable[list[PetioleError | None]]]:
+    def prepare(self, entries: Sequence[Entry]) -> Callable[[], Awaitable[list[Outcome]]]:
         return partial(self.accept, entries)
 
-    async def accept(self, entries: Sequence[Entry]) -> list[PetioleError | None]:
+    async def accept(self, entries: Sequence[Entry]) -> list[Outcome]:
         self.taken.append([entry.task_id for entry in entries])
         self.on_its_way += 1
         self.most_on_their_way = max(self.most_on_their_way, self.on_its_way)
@@ -41,7 +42,7 @@ class Server:
         self.on_its_way -= 1
         if self.away:
             raise BrokerUnavailable("gone")
-        return [DuplicateTask("twice") if entry.task_id == "twice" else None for entry in entries]
+        return [DuplicateTask("twice") if entry.task_id == "twice" else entry.task_id for entry in entries]
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ def test_what_is_not_given_has_its_default() -> None:
         ({"expires": math.inf}, "/expires"),
         ({"time_limit": True}, "/time_limit"),
         ({"task_id": 5}, "/task_id"),
+        ({"task_id": "a/b"}, "/task_id"),
         ({"serializer": 5}, "/serializer"),
         ({"serializer": "pickle"}, "/serializer"),
         ({"compression": "zip"}, "/compression"),
