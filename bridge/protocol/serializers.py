@@ -62,7 +62,7 @@ def _msgpack() -> Serializer:
     )
 
 
-_decoded = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
 
 
 def read_json(data: bytes) -> Any:
@@ -72,7 +72,12 @@ def read_json(data: bytes) -> Any:
         ValueError: it is no JSON, or no UTF-8.
         RecursionError: it is nested too deep.
     """
-    return _decoded(data.decode())
+    text = data.decode()
+    if text.startswith(("{", "[")):  # no space in front, and mostly none behind, which need not be looked for then
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return _decoder.decode(text)
 
 
 JSON = Serializer(name="json", content_type="application/json", dumps=json_text, loads=read_json)

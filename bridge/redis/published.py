@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, cast
 
 from redis import exceptions
 
@@ -89,7 +89,7 @@ class Echo:
 
 
 class Subscriptions:
-    """Subscriptions that come and go. One task reads `messages`, which is also what makes the calls return."""
+    """Subscriptions that come and go. One task must `hear` them, which is also what makes the calls return."""
 
     def __init__(self, pubsub: Any, timeout: float) -> None:
         self._pubsub = pubsub
@@ -117,13 +117,20 @@ class Subscriptions:
                 self._begun.set()
                 await self._confirmed.wait()
 
-    async def messages(self) -> AsyncGenerator[Published, None]:
-        """What is published on the channels, until the connection breaks."""
+    async def hear(self, take: Callable[[str, bytes], None]) -> NoReturn:
+        """Have the channel and the data of each message taken, until the connection breaks.
+
+        Whoever waits for a message goes on before the next one is read. A callback, since a generator takes longer.
+
+        Raises:
+            BrokerUnavailable: the connection broke, or nothing is heard on it.
+        """
         await self._begun.wait()  # before that there is no connection to read from
         while True:
             message = await next_message(self._pubsub)
             if message["type"] == "message":
-                yield Published(channel=message["channel"].decode(), data=message["data"])
+                take(message["channel"].decode(), message["data"])
+                await asyncio.sleep(0)
             elif message["type"] in ("subscribe", "unsubscribe"):
                 self._unconfirmed -= 1
                 if not self._unconfirmed:

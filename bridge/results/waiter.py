@@ -112,7 +112,7 @@ class ResultWaiter:
 
     async def _serve(self, subscriptions: Subscriptions) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear(subscriptions), name="hear results")
+            group.create_task(subscriptions.hear(self._heard), name="hear results")
             while True:
                 await self._work.wait()
                 await asyncio.sleep(0)  # whoever has just got a result goes on first
@@ -137,10 +137,8 @@ class ResultWaiter:
             batch = [task_id for task_id in dict.fromkeys(first) if task_id not in self._awaited]
             await subscriptions.unsubscribe([self._backend.keys.result(task_id) for task_id in batch])
 
-    async def _hear(self, subscriptions: Subscriptions) -> None:
-        async for message in subscriptions.messages():
-            self._settle(self._backend.keys.task_of(message.channel), message.data)
-            await asyncio.sleep(0)  # who awaits it goes on before the next one is read
+    def _heard(self, channel: str, value: bytes) -> None:
+        self._settle(self._backend.keys.task_of(channel), value)
 
     def _settle(self, task_id: str, value: bytes) -> None:
         if task_id not in self._awaited:

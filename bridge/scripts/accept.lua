@@ -140,6 +140,7 @@ local function read_kinds(at)
   return at + 1
 end
 
+-- The template of a kind, filled for one task; its values stand in ARGV from `at` on.
 local function message_of(kind, id, tag, at)
   local gaps, parts = kind.gaps, kind.parts
   for gap = 1, #gaps do
