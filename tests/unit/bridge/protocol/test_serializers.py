@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
-from bridge.protocol.serializers import JSON, Serializer, Serializers, dumps_checked, json_text, json_writer
+from bridge.protocol.serializers import JSON, Serializer, Serializers, dumps_checked, json_text, json_writer, read_json
 from bridge.protocol.typed import from_typed
 
 yaml = pytest.importorskip("yaml")
@@ -197,3 +197,25 @@ def test_what_its_content_type_does_not_fit_is_unreadable(
 def test_a_content_type_whose_package_is_missing_says_so(known: Serializers) -> None:
     with pytest.raises(UnreadableBytes, match="needs a package that is not installed"):
         known.loads(b"{}", "application/x-yaml")
+
+
+@pytest.mark.parametrize("text", ['{"a": [1]}', "[1, null]", ' {"a": 1}', '{"a": 1} \n', "5", '"é"', " null "])
+def test_json_is_read_with_spaces_around_it_or_without(text: str) -> None:
+    assert read_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b"[1,", "Expecting value"),
+        (b'{"a": 1} x', "Extra data"),
+        (b"{} {}", "Extra data"),
+        (b"nothing", "Expecting value"),
+        (b"\xff", "invalid start byte"),
+    ],
+)
+def test_what_is_no_json_is_an_error(data: bytes, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        read_json(data)
