@@ -35,8 +35,10 @@ class Producer:
         self._origin = parts.sender.hostname
 
     def submit(self, call: Call) -> Awaitable[str | Replayed | Queued]:
-        """Queue one task, and await that it is. Raises what `TaskClient.submit` raises, also without being awaited."""
-        return self._submit(call) if call.options else self._send(self._submission(call, DEFAULTS))
+        """Queue one task; to be awaited. Raises what `TaskClient.submit` raises, some of it at once."""
+        if call.options:
+            return self._submit(call)
+        return self._parts.publisher.publish(self._submission(call, DEFAULTS))
 
     async def _submit(self, call: Call) -> Replayed | Queued:
         options = await self._routed(call)
@@ -45,11 +47,8 @@ class Producer:
         if submission.route.fanout:
             await self._parts.publisher.broadcast(submission)
             return queued
-        answer = await self._send(submission)
+        answer = await self._parts.publisher.publish(submission)
         return answer if isinstance(answer, Replayed) else queued
-
-    def _send(self, submission: Submission) -> Awaitable[str | Replayed]:
-        return self._parts.publisher.send(self._parts.publisher.ready(submission))
 
     async def submit_many(
         self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
@@ -20,8 +19,6 @@ _A_GUESS = (
     "What its members mean would be a guess, and a wrong one sends tasks where no worker looks. "
     "Submit to a queue by its name, which needs no bindings."
 )
-
-
 CALLBACKS = frozenset(("link", "link_error", "chord"))
 ROUTED = CALLBACKS | frozenset(BY_EXCHANGE)
 """Options that may name an exchange."""
@@ -53,7 +50,7 @@ class Bindings:
             _check_broadcast(options)
         else:
             changes |= {"queue": queue, "exchange": None, "routing_key": None}
-        return replace(options, **changes)
+        return options.changed(**changes)
 
     async def _callbacks(self, given: Any, pointer: str) -> Any:
         if isinstance(given, list | tuple):

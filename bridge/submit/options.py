@@ -82,6 +82,13 @@ class Options:
                 stated[name] = value
         return options
 
+    def changed(self, **changes: Any) -> Self:
+        """The same with these changes; one that is None is not given any more."""
+        options = type(self).__new__(type(self))
+        stated = {**vars(self), **changes}
+        vars(options).update({name: value for name, value in stated.items() if value is not None})
+        return options
+
     def message(self, call: Call, *, task_id: str, origin: str, now: Callable[[], datetime]) -> TaskMessage:
         """The message of `call`, whose options these are; `now` tells the time if they need it.
 

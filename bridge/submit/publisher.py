@@ -45,19 +45,23 @@ class Publisher:
     def __repr__(self) -> str:
         return f"<Publisher {self._batcher!r}>"
 
-    async def publish(self, submission: Submission) -> str | Replayed:
-        """Queue one task and await that it is; its id, or `Replayed` if its idempotency key came before with the same.
+    def publish(self, submission: Submission) -> asyncio.Future[str | Replayed]:
+        """Queue one task. The future has its id, or `Replayed` if its idempotency key came before with the same task.
 
         Raises:
             InvalidMessage: the message is too large, or cannot be written.
+            PublisherBusy: too many submits of this process wait already.
+
+        The future raises:
+            InvalidMessage: its queue is a key of another kind.
             DuplicateTask: a task with its id is known.
             IdempotencyKeyReused: its idempotency key came before with another one.
+            QueuePaused: the queue takes no tasks now.
             QueueSaturated: the queue is as deep as it may become.
-            PublisherBusy: too many submits of this process wait already.
             BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
                 id again answers `DuplicateTask` if it was.
         """
-        return await self.send(self.ready(submission))
+        return self.send(self.ready(submission))
 
     async def broadcast(self, submission: Submission) -> None:
         """Send one task to the workers that listen to its fanout exchange now. Nothing keeps it: it is not recorded.

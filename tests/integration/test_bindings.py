@@ -249,7 +249,8 @@ async def test_callbacks_of_a_task_go_to_the_queues_of_their_exchanges(
     assert refused.value.pointer == f"{pointer}/options/exchange"
 
     await redis.execute("SADD", KEY, bound("red", "paint"))
-    await client.submit("a", **options)
+    packed: SubmitOptions = {**options, "compression": "gzip"}
+    await client.submit("a", **packed)
     (message,) = await redis.execute("LRANGE", "celery", 0, -1)
     assert "'queue': 'paint'" in str(open_message(message)[1])
     assert "exchange" not in str(open_message(message)[1])

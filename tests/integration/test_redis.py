@@ -162,7 +162,7 @@ async def test_a_thousand_submits_of_one_moment_arrive_once_each(redis: Redis, p
 
 async def test_what_still_waits_at_the_end_is_sent(redis: Redis, settings: BridgeSettings) -> None:
     async with Publisher.open(redis, settings, identity(Clock())) as publisher:
-        submits = [asyncio.create_task(publisher.publish(submission(f"a{n}"))) for n in range(600)]
+        submits = [publisher.publish(submission(f"a{n}")) for n in range(600)]
         await until(lambda: arrived(redis, 1))
     await asyncio.gather(*submits)
     assert await arrived(redis, 600)

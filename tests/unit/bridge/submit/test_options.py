@@ -160,3 +160,11 @@ def test_what_is_written_of_tasks_without_options_is_made_once() -> None:
 
 def test_options_that_are_not_of_the_message_do_not_change_it() -> None:
     assert message(queue="mail", priority=3, tags=["a"], record=False) == message()
+
+
+def test_options_change_and_what_is_none_is_as_if_it_had_not_been_given() -> None:
+    options = Options.of({"exchange": "x", "compression": "gzip", "tags": ["t"]})
+    changed = options.changed(queue="mail", exchange=None)
+    assert changed == Options.of({"queue": "mail", "compression": "gzip", "tags": ["t"]})
+    assert vars(changed).keys() == {"queue", "compression", "tags"}
+    assert vars(options).keys() == {"exchange", "compression", "tags"}
