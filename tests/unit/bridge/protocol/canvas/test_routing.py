@@ -75,7 +75,8 @@ def test_what_contradicts_itself_is_refused_by_its_pointer(options: dict[str, An
 
 
 def test_what_is_no_canvas_is_left_to_the_check() -> None:
-    canvas: Any = Chain(tasks=(a.set(**RED), 5))  # type: ignore[arg-type]  # a caller's mistake
+    mistake: Any = 5
+    canvas = Chain(tasks=(a.set(**RED), mistake))
     with pytest.raises(InvalidMessage, match="is a int, where a signature") as refused:
         check_canvas(routed(canvas, QUEUES))
     assert refused.value.pointer == "/tasks/1"
