@@ -23,16 +23,16 @@
 
 -- include feed
 -- include history
+-- include kinds
 -- include trouble
 local live, open, scheduled, queues, index, owners = unpack(KEYS, 1, 6)
 local prefix, now, ttl, live_limit, deepest, lists, together, claim_ttl, claim_count = unpack(ARGV, 1, 9)
 local ACCEPTED_BEFORE, ACCEPTED, TAKEN, SATURATED, NO_LIST, BROKEN, REUSED, HELD_BACK = 2, 1, 0, -1, -2, -3, -4, -5
 local PAUSED = -6
-local NOW, PLANNED = '0', '-1'
 local FED_TOGETHER = 16 -- tasks in one entry of the feed: its cap counts entries, so they must not be large
 local CHUNK = 2000 -- values of one command: Lua's stack has room for 8,000
 local call = redis.call
-local depths, known, claims, paused, kinds, announcements, leftovers = {}, {}, {}, {}, {}, {}, {}
+local depths, known, claims, paused, announcements, leftovers = {}, {}, {}, {}, {}, {}
 -- Written together at the end: half as much work as one by one.
 local pushed, opened, indexed, owned, planned = {}, {}, {}, {}, {}
 
@@ -81,78 +81,6 @@ end
 local function read_announcements(at)
   for which = 1, ARGV[at] do announcements[which] = { ARGV[at + 2 * which - 1], ARGV[at + 2 * which] } end
   return at + 1 + 2 * #announcements
-end
-
-local function value_of(fields, name)
-  for at = 1, #fields, 2 do
-    if fields[at] == name then return fields[at + 1] end
-  end
-end
-
--- Whom tasks of a kind concern: `concerned` would ask Redis for it.
-local function concerned_by(fields)
-  local told = {}
-  for at = 1, #fields, 2 do
-    if FED[fields[at]] then
-      told[#told + 1] = FED[fields[at]]
-      told[#told + 1] = fields[at + 1]
-    end
-  end
-  return told
-end
-
-local function kind_of(at, more, last)
-  local queue, number, due, first, second, task, queue_name, at_ms, gaps = unpack(ARGV, at, at + 8)
-  queue = tonumber(queue)
-  local fields = { 'task', task, 'queue', queue_name, 'submitted_at', at_ms, unpack(ARGV, more, last) }
-  local function has(...)
-    for _, part in ipairs({ ... }) do fields[#fields + 1] = part end
-  end
-  local kind = {
-    queue = queue, list = list_of(queue, tonumber(number)), due = due, first = first, second = second, at_ms = at_ms,
-    fields = fields, told = concerned_by(fields), owner = value_of(fields, 'owner'), life = ttl, fed = {},
-    is_recorded = task ~= '', gaps = {}, values = 0, parts = { ARGV[at + 9] },
-  }
-  for gap = 1, #gaps do
-    local letter = string.sub(gaps, gap, gap)
-    kind.gaps[gap], kind.parts[2 * gap], kind.parts[2 * gap + 1] = letter, '', ARGV[at + 9 + gap]
-    if letter == 'V' then kind.values = kind.values + 1 end
-  end
-  if second == '' then has('seq', 1, 'status', 'submitted')
-  else
-    kind.history = first_update(at_ms, value_of(fields, 'eta'))
-    has('seq', 2, 'status', 'scheduled')
-  end
-  if due ~= NOW and due ~= PLANNED then
-    has('list', kind.list)
-    kind.life = math.ceil(ttl + (due - now) / 1000) -- its first news comes after its time
-  end
-  return kind
-end
-
-local function read_kinds(at)
-  for which = 1, ARGV[at] do
-    local count_at = at + 11 + #ARGV[at + 9]
-    local last = count_at + ARGV[count_at]
-    kinds[which] = kind_of(at + 1, count_at + 1, last)
-    at = last
-  end
-  return at + 1
-end
-
--- The template of a kind, filled for one task; its values stand in ARGV from `at` on.
-local function message_of(kind, id, tag, at)
-  local gaps, parts = kind.gaps, kind.parts
-  for gap = 1, #gaps do
-    local letter = gaps[gap]
-    if letter == 'I' then parts[2 * gap] = id
-    elseif letter == 'T' then parts[2 * gap] = tag
-    else
-      parts[2 * gap] = ARGV[at]
-      at = at + 1
-    end
-  end
-  return table.concat(parts)
 end
 
 local function record_of(id, record, history, nonce, kind, message)
@@ -275,8 +203,9 @@ local function look_at_alone(which, kind, id, tag)
   return BROKEN, error
 end
 
+local kinds, first_task = read_kinds(read_announcements(read_claims(10)), list_of, now, ttl)
+
 -- The outcome of `run` for each task. The second value is an error of the server.
-local first_task = read_kinds(read_announcements(read_claims(10)))
 local function for_each_task(run)
   local outcomes = {}
   local at = first_task
