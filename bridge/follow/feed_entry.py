@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bridge.records.status import StatusUpdate
 from bridge.redis import Entry
 
-_TASK, _SEQ, _UPDATE = b"i", b"s", b"u"
+_ONE, _SEVERAL, _SEQ, _UPDATE = b"i", b"I", b"s", b"u"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def read_entries(entry: Entry) -> list[FeedEntry]:
     """
     place_, fields = entry
     said = dict(zip(fields[::2], fields[1::2], strict=True))
-    if not said.keys() >= {_TASK, _SEQ, _UPDATE}:
+    if fields[0] not in (_ONE, _SEVERAL) or not said.keys() >= {_SEQ, _UPDATE}:
         raise ValueError("lacks a field")
     task_ids, seq, cursor = tasks_of(fields), int(said[_SEQ]), place_.decode()
     task, queue, batch, owner = (_text(said, name) for name in (b"t", b"q", b"b", b"o"))
@@ -58,7 +58,8 @@ def tasks_of(fields: Sequence[bytes]) -> list[str]:
     Raises:
         ValueError, IndexError: it is no such entry.
     """
-    return fields[1].decode().split(" ")
+    tasks = fields[1].decode()
+    return tasks.split(" ") if fields[0] == _SEVERAL else [tasks]
 
 
 def _text(said: Mapping[bytes, bytes], name: bytes) -> str | None:

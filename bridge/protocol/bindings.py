@@ -56,8 +56,8 @@ def destination_of(options: Mapping[str, Any]) -> Destination | None:
         return None
     if queue is not None:
         raise InvalidMessage("/options/queue", "cannot be given together with exchange, which decides the queue")
-    for name in ("exchange", "routing_key"):
-        check_type(options.get(name) or "", (str,), f"/options/{name}")
+    check_type(exchange, (str,), "/options/exchange")
+    check_type("" if routing_key is None else routing_key, (str,), "/options/routing_key")
     return Destination(exchange=exchange, routing_key=routing_key or "")
 
 

@@ -241,8 +241,8 @@ end
 local function feed_kind(kind)
   for at = 1, #kind.fed, FED_TOGETHER do
     local ids = table.concat(kind.fed, ' ', at, math.min(at + FED_TOGETHER - 1, #kind.fed))
-    feed(live, ids, 1, kind.first, kind.told)
-    if kind.history then feed(live, ids, 2, kind.second, kind.told) end
+    feed(live, SEVERAL, ids, 1, kind.first, kind.told)
+    if kind.history then feed(live, SEVERAL, ids, 2, kind.second, kind.told) end
   end
 end
 

@@ -123,7 +123,7 @@ local function append(news, record, history, update, only)
   elseif redis.call('RPUSH', history, update) > tonumber(history_limit) then
     redis.call('LPOP', history)
   end
-  feed(live, news.id, seq, update, concerned(record))
+  feed(live, ONE, news.id, seq, update, concerned(record))
   grown = true
   return seq
 end

@@ -1,8 +1,10 @@
 -- For scripts that include it: `feed` adds an update to the live feed, with what tells whom it concerns, and `trim`,
 -- once they are all there, drops those beyond the cap.
 -- An entry has i task, s seq, u update, and where they are known t name, q queue, b batch, o owner, g tags. It may be of
--- several tasks to which the same has happened: then i has all of them, with a space between.
+-- several tasks to which the same has happened: then it has I in the place of i, all of them with a space between. Ids
+-- of other producers may have spaces in them, so those stand alone.
 
+local ONE, SEVERAL = 'i', 'I'
 local FED = { task = 't', queue = 'q', batch = 'b', owner = 'o', tags = 'g' }
 
 -- Whom a task concerns, by its record.
@@ -17,8 +19,9 @@ local function concerned(record)
   return told
 end
 
-local function feed(live, ids, seq, update, told)
-  redis.call('XADD', live, '*', 'i', ids, 's', seq, 'u', update, unpack(told))
+-- `of` is ONE or SEVERAL.
+local function feed(live, of, ids, seq, update, told)
+  redis.call('XADD', live, '*', of, ids, 's', seq, 'u', update, unpack(told))
 end
 
 local function trim(live, limit)

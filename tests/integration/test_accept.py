@@ -74,7 +74,7 @@ async def test_the_first_update_is_in_the_history_and_in_the_live_feed(
     (update,) = (await store.read_after("a1", 0)).updates
     assert (update.seq, update.kind) == (1, "submitted")
     ((_, fields),) = await redis.execute("XRANGE", "petiole:live", "-", "+")
-    assert fields == {b"i": b"a1", b"s": b"1", b"u": update.text, b"t": b"tasks.add", b"q": b"celery"}
+    assert fields == {b"I": b"a1", b"s": b"1", b"u": update.text, b"t": b"tasks.add", b"q": b"celery"}
 
 
 async def test_an_accepted_task_is_on_the_watchlist_and_its_queue_is_known(

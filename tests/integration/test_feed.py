@@ -94,6 +94,15 @@ async def test_who_leaves_in_the_midst_of_many_submitted_at_once_hears_the_rest_
             assert told(await follower.catch_up()) == [(task_id, 1) for task_id in ids[left_after:]]
 
 
+async def test_a_task_whose_id_has_spaces_is_one(feed: Feed, store: StatusStore) -> None:
+    cursor = await present(feed)
+    with feed.following(EVERYTHING, cursor) as live:
+        await adopted(store, "a task of theirs")
+        assert told(await heard(live, 1)) == [("a task of theirs", 1)]
+    with feed.following(EVERYTHING, cursor) as follower:
+        assert told(await follower.catch_up()) == [("a task of theirs", 1)]
+
+
 async def test_what_is_submitted_at_once_is_selected_one_by_one(feed: Feed, publisher: Publisher) -> None:
     cursor = await present(feed)
     with feed.following(Selection(task_ids={"a3"}), cursor) as live:

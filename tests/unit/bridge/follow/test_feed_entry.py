@@ -2,7 +2,7 @@ import pytest
 
 from bridge.follow.feed_entry import place, read_entries, start_after
 
-WHOLE = [b"i", b"a1 a2 a3", b"s", b"1", b"u", b'{"status":"submitted"}', b"t", b"proj.add", b"g", b'["x"]']
+WHOLE = [b"I", b"a1 a2 a3", b"s", b"1", b"u", b'{"status":"submitted"}', b"t", b"proj.add", b"g", b'["x"]']
 
 
 def test_an_entry_of_several_tasks_is_an_update_of_each_with_a_cursor_of_its_own() -> None:
@@ -15,6 +15,11 @@ def test_an_entry_of_several_tasks_is_an_update_of_each_with_a_cursor_of_its_own
     assert {(entry.update.text, entry.task, entry.queue, entry.tags) for entry in entries} == {
         (b'{"status":"submitted"}', "proj.add", None, ("x",))
     }
+
+
+def test_an_id_of_another_producer_may_have_spaces_in_it() -> None:
+    (entry,) = read_entries((b"17-3", [b"i", b"a task", b"s", b"2", b"u", b"{}"]))
+    assert (entry.update.task_id, entry.cursor) == ("a task", "17-3")
 
 
 def test_cursors_are_in_the_order_of_the_feed() -> None:

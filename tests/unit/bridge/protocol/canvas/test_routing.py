@@ -66,6 +66,7 @@ def test_the_routing_key_of_a_queue_is_its_name() -> None:
         ({"routing_key": "red", "queue": "q"}, "routing_key", "does not lead to the queue 'q'"),
         ({"exchange": 5}, "exchange", "must be a str"),
         ({"exchange": "x", "routing_key": ["red"]}, "routing_key", "must be a str"),
+        ({"exchange": "x", "routing_key": 0}, "routing_key", "must be a str"),
     ],
 )
 def test_what_contradicts_itself_is_refused_by_its_pointer(options: dict[str, Any], at: str, reason: str) -> None:
