@@ -223,6 +223,16 @@ class Keys:
         return self.prefix + "watchers"
 
     @property
+    def handover(self) -> str:
+        """Hash: how far each watcher is, for those that begin beside it."""
+        return self.prefix + "handover"
+
+    @property
+    def beginnings(self) -> str:
+        """Counter: how often a watcher began to listen."""
+        return self.prefix + "handover:beginnings"
+
+    @property
     def api_keys(self) -> str:
         """Hash: the API keys by their ids, without their secrets."""
         return self.prefix + "api-keys"

@@ -173,10 +173,10 @@ class Redis:
             with translated():
                 async with self._in_time():
                     await pubsub.psubscribe(pattern)
-            echo.begin(pubsub)
             while True:
                 message = await next_message(pubsub)
                 if message["type"] == "psubscribe":
+                    echo.begin(pubsub)
                     yield Published()
                 elif message["type"] == "pmessage":
                     yield Published(channel=message["channel"].decode(), data=message["data"])

@@ -60,21 +60,23 @@ class Echo:
         self._numbers = itertools.count(1)
         self._awaited: dict[bytes, asyncio.Event] = {}
 
-    async def returns(self, within: float) -> None:
-        """Wait for it. When nobody listens, the connection breaks or so many seconds pass, nothing is waited for."""
+    async def returns(self) -> None:
+        """Wait for it, as long as it takes. When nobody listens, or the connection breaks, nothing is waited for."""
         if self._pubsub is None:
             return
         number = str(next(self._numbers)).encode()
         self._awaited[number] = returned = asyncio.Event()
-        with contextlib.suppress(TimeoutError, BrokerUnavailable), translated():
-            async with asyncio.timeout(within):
+        try:
+            with contextlib.suppress(BrokerUnavailable), translated():
                 await self._pubsub.ping(number)
                 await returned.wait()
-        self._awaited.pop(number, None)
+        finally:
+            del self._awaited[number]
 
     def begin(self, pubsub: Any) -> None:
-        """That subscription is listened to."""
+        """That subscription is listened to, or again: what was on its way on an earlier connection is lost."""
         self._pubsub = pubsub
+        self.let_go()
 
     def heard(self, message: dict[str, Any]) -> None:
         """The listener took everything before this answer to a ping."""
@@ -84,6 +86,10 @@ class Echo:
     def end(self) -> None:
         """Nobody listens any more."""
         self._pubsub = None
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Have nobody wait any longer."""
         for returned in self._awaited.values():
             returned.set()
 

@@ -9,6 +9,7 @@ from bridge.errors import BrokerUnavailable, PetioleError
 from bridge.protocol.attempts import ResultCounter
 from bridge.protocol.news import News
 from bridge.records.status_store import Advanced, StatusStore
+from bridge.watch.passage import Passage
 
 logger = logging.getLogger(__name__)
 LIMIT = 10_000
@@ -37,6 +38,7 @@ class Inbox:
         self._clock_ms = clock_ms
         self._answered = answered
         self._letters: asyncio.Queue[Letter] = asyncio.Queue(LIMIT)
+        self._passage = Passage()
         self.lag_ms = 0
         """Age of the oldest news in the latest batch when it was recorded."""
 
@@ -48,6 +50,11 @@ class Inbox:
         if letter.counter:
             letter.counter.told(letter.news)
         await self._letters.put(letter)
+        self._passage.entered()
+
+    async def delivered(self) -> None:
+        """Wait until all that was handed over so far has been recorded."""
+        await self._passage.clear()
 
     async def deliver_for_ever(self) -> None:
         """Advance tasks, batch after batch. Redis being away delays news, never loses it."""
@@ -61,6 +68,7 @@ class Inbox:
                 if letter.counter:
                     letter.counter.answered(letter.news, outcome.attempt)
                 self._answered(letter, outcome)
+            self._passage.left(len(batch))
 
     async def _advance(self, batch: Sequence[Letter]) -> Sequence[Advanced]:
         while True:

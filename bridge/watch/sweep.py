@@ -1,7 +1,7 @@
 """The sweep: what workers stored, for all tasks of which nobody heard the news."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bridge.errors import InvalidMessage, UnreadableBytes
@@ -17,12 +17,23 @@ logger = logging.getLogger(__name__)
 
 
 class Sweep:
-    """Compares tasks with the result backend. Raises `BrokerUnavailable` when that or Redis does not answer."""
+    """Compares tasks with the result backend. Raises `BrokerUnavailable` when that or Redis does not answer.
 
-    def __init__(self, store: StatusStore, backend: ResultBackend, search: Search, clock_ms: Callable[[], int]) -> None:
+    What is found there comes after what was said before, so `all_told` is waited for: until all of that is recorded.
+    """
+
+    def __init__(
+        self,
+        store: StatusStore,
+        backend: ResultBackend,
+        search: Search,
+        all_told: Callable[[], Awaitable[None]],
+        clock_ms: Callable[[], int],
+    ) -> None:
         self._store = store
         self._backend = backend
         self._search = search
+        self._all_told = all_told
         self._planned = PlannedSteps(store)
         self._clock_ms = clock_ms
 
@@ -40,6 +51,7 @@ class Sweep:
         """Compare these; how many moved."""
         at_ms = self._clock_ms()
         stored = await self._backend.stored(task_ids)
+        await self._all_told()
         news = [found for value in stored if value and (found := self._read_stored(value, at_ms))]
         return await self._advance([replace(one, adopts=adopts, swept=True) for one in news])
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
+from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.ids import Ids
 from bridge.protocol.attempts import EventSequence, Recent, ResultCounter, ends_an_attempt
 from bridge.protocol.events import WORKER_EVENTS, Event, news_of_event, read_events
@@ -21,7 +20,9 @@ from bridge.remote.queue_control import QueueControl
 from bridge.remote.queues import Queues
 from bridge.results.backend import ResultBackend
 from bridge.watch.comebacks import Comebacks
+from bridge.watch.handover import BEAT_SECONDS, Handover
 from bridge.watch.inbox import Inbox, Letter
+from bridge.watch.listener import Listener, for_ever
 from bridge.watch.lost_tasks import Search
 from bridge.watch.results_in_turn import ResultsInTurn
 from bridge.watch.revokes import Revokes
@@ -30,7 +31,6 @@ from bridge.watch.sweep import Sweep, is_usable
 from bridge.watch.whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
-RECONNECT_SECONDS = 0.5
 HINT_SECONDS = 0.05
 """How long a hint waits for the result channel to say the same, before the backend is asked."""
 UNCONFIRMED_LIMIT = 50_000
@@ -49,6 +49,7 @@ class Installation:
     backend: ResultBackend
     events: EventReceiver
     signs: SignsOfLife
+    handover: Handover
     mailbox: Mailbox
     search: Search
     queue_control: QueueControl
@@ -62,6 +63,7 @@ class Installation:
             backend=backend,
             events=EventReceiver(redis),
             signs=SignsOfLife(redis, store.settings, name),
+            handover=Handover(redis, store.settings, name),
             mailbox=mailbox,
             search=Search(store, Whereabouts(redis), mailbox, Queues(redis, store.settings)),
             queue_control=QueueControl(redis, store, backend, mailbox),
@@ -76,13 +78,18 @@ class Watcher:
         self._backend = site.backend
         self._events = site.events
         self._signs = site.signs
+        self._handover = site.handover
         self._clock_ms = clock_ms
         self._settings = site.store.settings
-        self._sweep = Sweep(site.store, site.backend, site.search, clock_ms)
+        self._sweep = Sweep(site.store, site.backend, site.search, self._all_told, clock_ms)
         self._comebacks = Comebacks((Revokes(site.store, site.mailbox).repeat, site.queue_control.enforce))
         self._inbox = Inbox(site.store, clock_ms, self._answered)
         self._echo = Echo()
         self._results = ResultsInTurn(self._echo, self._take_stored)
+        self._listeners = (
+            Listener("events", self._published_events, self._heard_events, site.handover),
+            Listener("results", self._published_results, self._heard_result, site.handover),
+        )
         self._sequence, self._counter = EventSequence(), ResultCounter()
         self._hints: Recent[News] = Recent()
         self._strangers: Recent[bool] = Recent()
@@ -95,17 +102,19 @@ class Watcher:
 
     async def follow(self) -> None:
         """Follow for ever; reconnects by itself, and sweeps whenever news may have been missed."""
-        async with asyncio.TaskGroup() as group:
+        async with self._handover.taking_part(), asyncio.TaskGroup() as group:
             group.create_task(self._inbox.deliver_for_ever(), name="inbox")
-            group.create_task(self._listen(self._published_events, self._heard_events), name="events")
-            group.create_task(self._listen(self._published_results, self._heard_result), name="results")
-            group.create_task(self._for_ever(self._results.take_waiting, 0), name="results in turn")
-            group.create_task(self._for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
-            group.create_task(self._for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
-            group.create_task(self._for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
-            group.create_task(self._for_ever(self._sweep_when_missed, 0), name="missed")
-            group.create_task(self._for_ever(self._comebacks.repeat_when_due, 0), name="comebacks")
-            group.create_task(self._for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
+            for listener in self._listeners:
+                group.create_task(listener.listen(self._may_have_missed), name=repr(listener))
+            group.create_task(for_ever(self._results.take_waiting, 0), name="results in turn")
+            group.create_task(for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
+            group.create_task(for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
+            group.create_task(for_ever(self._adopt_strangers, HINT_SECONDS), name="strangers")
+            group.create_task(for_ever(self._sweep_when_missed, 0), name="missed")
+            group.create_task(for_ever(self._comebacks.repeat_when_due, 0), name="comebacks")
+            group.create_task(for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
+            group.create_task(for_ever(self._handover.beat, BEAT_SECONDS), name="beats")
+            group.create_task(for_ever(self._catch_up, BEAT_SECONDS), name="catching up")
 
     async def sweep(self) -> int:
         """Compare every open task with the result backend, and look for lost ones; how many moved.
@@ -122,38 +131,10 @@ class Watcher:
         """Hand held tasks whose time has come to their queues; how many."""
         return await self._store.release_due(self._clock_ms())
 
-    async def _for_ever(self, step: Callable[[], Awaitable[object]], pause: float) -> None:
-        while True:
-            try:
-                await step()
-            except BrokerUnavailable as error:
-                logger.warning("%s", error)
-                await asyncio.sleep(RECONNECT_SECONDS)
-            except PetioleError:
-                logger.exception("a step of the watcher failed, will be taken again")
-                await asyncio.sleep(RECONNECT_SECONDS)
-            await asyncio.sleep(pause)
-
-    async def _listen(
-        self, published: Callable[[], AsyncGenerator[Published, None]], heard: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        async def listen_once() -> None:
-            async with aclosing(published()) as messages:
-                async for message in messages:
-                    await self._hear(message, heard)
-
-        await self._for_ever(listen_once, RECONNECT_SECONDS)
-
-    async def _hear(self, message: Published, heard: Callable[[bytes], Awaitable[None]]) -> None:
-        if message.begins:
-            self._listening_since = self._clock_ms()
-            self._missed.set()
-            self._comebacks.missed()
-            return
-        try:
-            await heard(message.data)
-        except UnreadableBytes as error:
-            logger.warning("passed over a message on %s: %s", message.channel, error)
+    def _may_have_missed(self) -> None:
+        self._listening_since = self._clock_ms()
+        self._missed.set()
+        self._comebacks.missed()
 
     async def _heard_events(self, data: bytes) -> None:
         at_ms = self._clock_ms()
@@ -167,8 +148,18 @@ class Watcher:
             else:
                 await self._take(self._sequence.feed(event, at_ms), at_ms)
 
+    async def _all_told(self) -> None:
+        """Wait until all that was published so far has been heard and recorded."""
+        await self._results.all_taken()
+        await self._echo.returns()
+        await self._inbox.delivered()
+
+    async def _catch_up(self) -> None:
+        await self._handover.catch_up(self._all_told)
+
     async def _take_overdue(self) -> None:
         at_ms = self._clock_ms()
+        await self._echo.returns()  # what is waited for may have been said, and not been heard yet
         await self._take(self._sequence.overdue(at_ms), at_ms)
 
     async def _take(self, events: Iterable[tuple[Event, int]], at_ms: int) -> None:

@@ -11,14 +11,19 @@ from bridge.settings import BridgeSettings
 from bridge.submit.publisher import Publisher
 from tests.celery_says import meta, received, started
 from tests.integration.submissions import submission, until
-from tests.integration.watching import Worker
+from tests.integration.watching import Worker, has_logged
 
 watcher_process = pytest.importorskip("bridge.watcher_process")
 
 
 async def test_it_follows_and_what_arq_calls_at_times_is_done(
-    redis: Redis, store: StatusStore, publisher: Publisher, settings: BridgeSettings
+    redis: Redis,
+    store: StatusStore,
+    publisher: Publisher,
+    settings: BridgeSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     for task_id in ("a1", "b1"):
         await publisher.publish(submission(task_id))
     await publisher.publish(submission("c1", eta=datetime.now(UTC) + timedelta(days=1)))
@@ -27,7 +32,7 @@ async def test_it_follows_and_what_arq_calls_at_times_is_done(
     shared = dict(arq.ctx)
 
     await arq.on_startup(shared)
-    await until(lambda: worker.is_heard_by(1))
+    await until(lambda: has_logged(redis, caplog, "following;"))
     await worker.says(received("a1"), started("a1"))
     await until(lambda: is_in(store, "a1", Status.RUNNING))
     await worker.keeps("b1", meta("b1", "SUCCESS", 3))

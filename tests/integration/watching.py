@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from bridge.errors import TaskNotFound
 from bridge.follow.follower import updates
 from bridge.follow.hub import DEFAULT_BUFFER, Hub
@@ -89,6 +91,12 @@ async def has_come_to(store: StatusStore, task_id: str, status: Status, attempt:
     except TaskNotFound:
         return False
     return (record.status, record.attempt) == (status, attempt)
+
+
+async def has_logged(redis: Redis, caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    """Whether a watcher of this process has; asked with a round trip."""
+    await redis.execute("PING")
+    return text in caplog.text
 
 
 async def result_of(store: StatusStore, task_id: str = "a1") -> dict[str, Any]:

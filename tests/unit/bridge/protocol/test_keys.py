@@ -65,12 +65,12 @@ def test_what_means_something_in_a_pattern_means_itself_in_a_prefix() -> None:
 def test_all_keys_of_petiole_carry_its_prefix() -> None:
     keys = Keys("p:")
     own = {keys.record("a1"), keys.history("a1"), keys.live, keys.open, keys.scheduled, keys.queues}
-    own |= {keys.workers, keys.watchers}
+    own |= {keys.workers, keys.watchers, keys.handover, keys.beginnings}
     own |= {keys.api_keys, keys.api_keys_used, keys.stream_token_secret, keys.rate_limit("a1")}
     own |= {keys.index, keys.index_of("ann"), keys.owners, keys.idempotency("ann", "k"), keys.planned, keys.survey}
     own |= {keys.paused, keys.paused_workers("q"), keys.catalog, keys.announcement("w1"), keys.registered}
 
-    assert len(own) == 23
+    assert len(own) == 25
     assert all(key.startswith("p:") for key in own)
 
 

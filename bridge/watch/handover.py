@@ -1,0 +1,135 @@
+"""Handing over: a watcher that begins to listen lets those that listen already tell first what was said before.
+
+Of what a task says, nothing is told that is not later than what was told of it. A watcher that begins in the midst of
+it, beside one that is behind, would be ahead of that one, and what that one has still to tell would be dropped.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+
+from bridge.errors import PetioleError
+from bridge.protocol.compact import compact
+from bridge.protocol.keys import Keys
+from bridge.redis import Redis
+from bridge.settings import BridgeSettings
+
+logger = logging.getLogger(__name__)
+BEAT_SECONDS = 0.25
+"""How often watchers note how far they are, and are looked at by one that waits for them."""
+SILENCE_SECONDS = 3.0
+"""A watcher that notes nothing for so long is not waited for: it has gone without a goodbye."""
+PATIENCE_SECONDS = 60.0
+"""How long one that is behind is waited for. Redis would soon cut off a listener that does not read."""
+KEEP_SECONDS = 86_400
+
+
+@dataclass(slots=True, kw_only=True)
+class _Note:
+    """How far a watcher is. Every beginning of anybody has a number of its own, ascending."""
+
+    begun: dict[str, int] = field(default_factory=dict)
+    """What it listens to, by the number of that beginning."""
+    told: int = 0
+    """It has told all that was said before this beginning."""
+    beats: int = 0
+
+    def goes_before(self, source: str, number: int) -> bool:
+        """Whether whoever begins with that number has to wait for it."""
+        return self.told < number and self.begun.get(source, number) < number
+
+
+class _Pulses:
+    """Tells, of what watchers note, which of them live."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def lives(self, name: str, note: _Note) -> bool:
+        beats, since = self._seen.get(name, (0, 0.0))
+        if beats != note.beats:
+            self._seen[name] = (note.beats, self._clock())
+            return True
+        return self._clock() - since < SILENCE_SECONDS
+
+
+class Handover:
+    """One watcher's part in it; `name` is its own, `clock` gives seconds and never goes back.
+
+    Methods raise `BrokerUnavailable` when Redis does not answer.
+    """
+
+    def __init__(
+        self, redis: Redis, settings: BridgeSettings, name: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._redis = redis
+        self._keys = Keys(settings.prefix)
+        self._name = name
+        self._clock = clock
+        self._note = _Note()
+
+    def __repr__(self) -> str:
+        return f"<Handover {self._note!r}>"
+
+    @property
+    def listens_to(self) -> frozenset[str]:
+        """What this watcher listens to."""
+        return frozenset(self._note.begun)
+
+    @asynccontextmanager
+    async def taking_part(self) -> AsyncIterator[None]:
+        """Says goodbye at the end, so that nobody waits for this watcher any more."""
+        try:
+            yield
+        finally:
+            with suppress(PetioleError):
+                await self._redis.execute("HDEL", self._keys.handover, self._name)
+
+    async def begin(self, source: str) -> None:
+        """Call it when `source` is listened to, before anything that is heard there is told.
+
+        Returns when all that was said before has been told by those that have listened for longer, those that have
+        gone excepted.
+        """
+        number = int(await self._redis.execute("INCR", self._keys.beginnings))
+        self._note.begun[source] = number
+        await self.beat()
+        pulses, give_up_at = _Pulses(self._clock), self._clock() + PATIENCE_SECONDS
+        while waited_for := await self._ahead(source, number, pulses):
+            if self._clock() > give_up_at:
+                logger.warning("%s too far behind: what they have still to tell may be lost", ", ".join(waited_for))
+                return
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def end(self, source: str) -> None:
+        """Call it when `source` is not listened to any more."""
+        self._note.begun.pop(source, None)
+
+    async def beat(self) -> None:
+        """Note how far this watcher is."""
+        self._note.beats += 1
+        await self._redis.execute("HSET", self._keys.handover, self._name, compact(asdict(self._note)))
+        await self._redis.execute("EXPIRE", self._keys.handover, KEEP_SECONDS)
+
+    async def catch_up(self, all_told: Callable[[], Awaitable[None]]) -> None:
+        """If somebody has begun, note it when all that was said before that is told, which `all_told` waits for."""
+        latest = int(await self._redis.execute("GET", self._keys.beginnings) or 0)
+        if latest > self._note.told:
+            await all_told()
+            self._note.told = latest
+
+    async def _ahead(self, source: str, number: int, pulses: _Pulses) -> list[str]:
+        others = await self._others()
+        gone = [name for name, note in others.items() if not pulses.lives(name, note)]
+        if gone:
+            await self._redis.execute("HDEL", self._keys.handover, *gone)
+        return [name for name, note in others.items() if name not in gone and note.goes_before(source, number)]
+
+    async def _others(self) -> Mapping[str, _Note]:
+        notes = await self._redis.hash(self._keys.handover)
+        return {name: _Note(**json.loads(value)) for name, value in sorted(notes.items()) if name != self._name}
