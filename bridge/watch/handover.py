@@ -2,6 +2,9 @@
 
 Of what a task says, nothing is told that is not later than what was told of it. A watcher that begins in the midst of
 it, beside one that is behind, would be ahead of that one, and what that one has still to tell would be dropped.
+
+Each source is begun, and told of, by itself. Beginnings have ascending numbers, and of one source each waits for lower
+ones alone; what is told of results may wait for events, never the other way round. So nobody waits in a circle.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from typing import Self
 
 from bridge.errors import PetioleError
 from bridge.protocol.compact import compact
@@ -33,14 +37,22 @@ class _Note:
     """How far a watcher is. Every beginning of anybody has a number of its own, ascending."""
 
     begun: dict[str, int] = field(default_factory=dict)
-    """What it listens to, by the number of that beginning."""
-    told: int = 0
-    """It has told all that was said before this beginning."""
+    """For each source that it listens to, the number of that beginning; 0 while it asks for one."""
+    told: dict[str, int] = field(default_factory=dict)
+    """For each source, the beginning before which all was said that it has told."""
     beats: int = 0
 
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """What another watcher wrote. Nobody waits for one whose note says nothing that is understood."""
+        try:
+            return cls(**json.loads(value))
+        except (ValueError, TypeError):
+            return cls()
+
     def goes_before(self, source: str, number: int) -> bool:
-        """Whether whoever begins with that number has to wait for it."""
-        return self.told < number and self.begun.get(source, number) < number
+        """Whether whoever begins to listen to that, with that number, has to wait for it."""
+        return self.begun.get(source, number) < number and self.told.get(source, 0) < number
 
 
 class _Pulses:
@@ -72,14 +84,15 @@ class Handover:
         self._name = name
         self._clock = clock
         self._note = _Note()
+        self._listens_to: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Handover {self._note!r}>"
 
     @property
     def listens_to(self) -> frozenset[str]:
-        """What this watcher listens to."""
-        return frozenset(self._note.begun)
+        """What this watcher has begun to listen to, and need not wait for any more."""
+        return frozenset(self._listens_to)
 
     @asynccontextmanager
     async def taking_part(self) -> AsyncIterator[None]:
@@ -96,18 +109,27 @@ class Handover:
         Returns when all that was said before has been told by those that have listened for longer, those that have
         gone excepted.
         """
-        number = int(await self._redis.execute("INCR", self._keys.beginnings))
-        self._note.begun[source] = number
-        await self.beat()
+        number = await self._number(source)
         pulses, give_up_at = _Pulses(self._clock), self._clock() + PATIENCE_SECONDS
         while waited_for := await self._ahead(source, number, pulses):
             if self._clock() > give_up_at:
                 logger.warning("%s too far behind: what they have still to tell may be lost", ", ".join(waited_for))
-                return
+                break
             await asyncio.sleep(BEAT_SECONDS)
+        self._listens_to.add(source)
+
+    async def _number(self, source: str) -> int:
+        """Noted before it is asked for, lest one with a later number does not see that there is this one."""
+        self._note.begun[source] = 0
+        await self.beat()
+        number = int(await self._redis.execute("INCR", self._keys.beginnings))
+        self._note.begun[source] = number
+        await self.beat()
+        return number
 
     def end(self, source: str) -> None:
         """Call it when `source` is not listened to any more."""
+        self._listens_to.discard(source)
         self._note.begun.pop(source, None)
 
     async def beat(self) -> None:
@@ -116,12 +138,12 @@ class Handover:
         await self._redis.execute("HSET", self._keys.handover, self._name, compact(asdict(self._note)))
         await self._redis.execute("EXPIRE", self._keys.handover, KEEP_SECONDS)
 
-    async def catch_up(self, all_told: Callable[[], Awaitable[None]]) -> None:
-        """If somebody has begun, note it when all that was said before that is told, which `all_told` waits for."""
+    async def catch_up(self, source: str, all_told: Callable[[], Awaitable[None]]) -> None:
+        """If somebody has begun, note it when all that `source` said before is told, which `all_told` waits for."""
         latest = int(await self._redis.execute("GET", self._keys.beginnings) or 0)
-        if latest > self._note.told:
+        if latest > self._note.told.get(source, 0):
             await all_told()
-            self._note.told = latest
+            self._note.told[source] = latest
 
     async def _ahead(self, source: str, number: int, pulses: _Pulses) -> list[str]:
         others = await self._others()
@@ -132,4 +154,4 @@ class Handover:
 
     async def _others(self) -> Mapping[str, _Note]:
         notes = await self._redis.hash(self._keys.handover)
-        return {name: _Note(**json.loads(value)) for name, value in sorted(notes.items()) if name != self._name}
+        return {name: _Note.read(value) for name, value in sorted(notes.items()) if name != self._name}

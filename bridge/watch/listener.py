@@ -29,18 +29,23 @@ async def for_ever(step: Callable[[], Awaitable[object]], pause: float) -> None:
 
 
 class Listener:
-    """Listens to one of `SOURCES`. What it passes on to `hear` comes after what other watchers have still to tell."""
+    """Listens to one of `SOURCES`. What it passes on to `hear` comes after what other watchers have still to tell.
+
+    `all_told` waits until what was published so far is recorded.
+    """
 
     def __init__(
         self,
         source: str,
         published: Callable[[], AsyncGenerator[Published, None]],
         hear: Callable[[bytes], Awaitable[None]],
+        all_told: Callable[[], Awaitable[None]],
         handover: Handover,
     ) -> None:
         self._source = source
         self._published = published
         self._hear = hear
+        self._all_told = all_told
         self._handover = handover
 
     def __repr__(self) -> str:
@@ -59,6 +64,10 @@ class Listener:
                 self._handover.end(self._source)
 
         await for_ever(listen_once, RECONNECT_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Note for others how far what is heard here has been told."""
+        await self._handover.catch_up(self._source, self._all_told)
 
     async def _begin(self, missed: Callable[[], None]) -> None:
         await self._handover.begin(self._source)

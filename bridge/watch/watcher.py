@@ -87,8 +87,8 @@ class Watcher:
         self._echo = Echo()
         self._results = ResultsInTurn(self._echo, self._take_stored)
         self._listeners = (
-            Listener("events", self._published_events, self._heard_events, site.handover),
-            Listener("results", self._published_results, self._heard_result, site.handover),
+            Listener("events", self._published_events, self._heard_events, self._events_told, site.handover),
+            Listener("results", self._published_results, self._heard_result, self._results_told, site.handover),
         )
         self._sequence, self._counter = EventSequence(), ResultCounter()
         self._hints: Recent[News] = Recent()
@@ -106,6 +106,7 @@ class Watcher:
             group.create_task(self._inbox.deliver_for_ever(), name="inbox")
             for listener in self._listeners:
                 group.create_task(listener.listen(self._may_have_missed), name=repr(listener))
+                group.create_task(for_ever(listener.catch_up, BEAT_SECONDS), name=f"{listener!r} catching up")
             group.create_task(for_ever(self._results.take_waiting, 0), name="results in turn")
             group.create_task(for_ever(self._confirm_hints, HINT_SECONDS), name="hints")
             group.create_task(for_ever(self._take_overdue, OVERDUE_SECONDS), name="overdue")
@@ -114,7 +115,6 @@ class Watcher:
             group.create_task(for_ever(self._comebacks.repeat_when_due, 0), name="comebacks")
             group.create_task(for_ever(self._give_sign, self._signs.SECONDS), name="signs of life")
             group.create_task(for_ever(self._handover.beat, BEAT_SECONDS), name="beats")
-            group.create_task(for_ever(self._catch_up, BEAT_SECONDS), name="catching up")
 
     async def sweep(self) -> int:
         """Compare every open task with the result backend, and look for lost ones; how many moved.
@@ -139,7 +139,8 @@ class Watcher:
     async def _heard_events(self, data: bytes) -> None:
         at_ms = self._clock_ms()
         events = read_events(data)
-        if any(ends_an_attempt(event) for event in events):
+        # Another watcher that results wait for as they begin may itself wait for these events.
+        if "results" in self._handover.listens_to and any(ends_an_attempt(event) for event in events):
             await self._results.all_heard()
         for event in events:
             if event["type"] in WORKER_EVENTS:
@@ -148,14 +149,19 @@ class Watcher:
             else:
                 await self._take(self._sequence.feed(event, at_ms), at_ms)
 
-    async def _all_told(self) -> None:
-        """Wait until all that was published so far has been heard and recorded."""
-        await self._results.all_taken()
+    async def _events_told(self) -> None:
+        """Wait until all events that were published so far have been heard and recorded."""
         await self._echo.returns()
         await self._inbox.delivered()
 
-    async def _catch_up(self) -> None:
-        await self._handover.catch_up(self._all_told)
+    async def _results_told(self) -> None:
+        """Wait until all results that were published so far have been heard, had their turn, and been recorded."""
+        await self._results.all_taken()
+        await self._inbox.delivered()
+
+    async def _all_told(self) -> None:
+        await self._results_told()
+        await self._events_told()
 
     async def _take_overdue(self) -> None:
         at_ms = self._clock_ms()
