@@ -1,7 +1,8 @@
 """Celery's asyncio side: submit tasks and know what becomes of them, without Celery in the process."""
 
+from bridge.cancelling import Cancelled
 from bridge.client import TaskClient
-from bridge.handle import Cancelled, ChainHandle, GroupHandle, TaskHandle
+from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.opening import connect, open_client
 from bridge.protocol.canvas import Canvas, chain, chord, chunks, group, signature, xmap, xstarmap
 from bridge.protocol.events import CeleryEvent

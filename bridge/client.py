@@ -5,23 +5,20 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
-from bridge.errors import InvalidMessage, PetioleError, SomeRefused, TaskEnded
+from bridge.cancelling import Cancelled, cancel
+from bridge.errors import PetioleError, SomeRefused
 from bridge.follow.follower import Follower, following, updates
 from bridge.follow.hub import DEFAULT_BUFFER
 from bridge.follow.workflow_follower import After, workflow_updates
-from bridge.handle import Cancelled, GroupHandle, TaskHandle, handle_of
+from bridge.handle import GroupHandle, TaskHandle, handle_of
 from bridge.launcher import Begun, Launcher
 from bridge.parts import Parts
 from bridge.producer import Producer, Queued
-from bridge.protocol import commands
 from bridge.protocol.canvas import Canvas
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.events import CeleryEvent
-from bridge.protocol.news import News
 from bridge.protocol.result import TaskMeta, outcome, read_meta
-from bridge.protocol.route import Route
-from bridge.protocol.state import Status
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.remote.control import TaskControl
 from bridge.remote.queues import Backlog, WatcherStatus, WorkerStatus
@@ -249,33 +246,7 @@ class TaskClient:
             InvalidMessage: `signal` is no name of a signal.
             BrokerUnavailable: Redis does not answer.
         """
-        record = await self.record(task_id)
-        if record.final:
-            raise TaskEnded(task_id, record.status)
-        command = commands.revoke(task_id, terminate=terminate, signal=signal)
-        await self._parts.store.note_cancel(task_id, reason, signal if terminate else "", _now_ms())
-        if await self._withdraw(record, reason):
-            await self._parts.backend.store_revoked(task_id)
-            return Cancelled.NEVER_RAN
-        await self._parts.mailbox.cast(command)
-        return Cancelled.REQUESTED
-
-    async def _withdraw(self, record: TaskRecord, reason: str) -> bool:
-        if record.queue is None:
-            return False
-        try:
-            route = Route(queue=record.queue, priority=record.priority)
-        except InvalidMessage:  # adopted, from a queue that Petiole would not push to: nothing here to withdraw it from
-            return False
-        news = News(
-            task_id=record.task_id,
-            status=Status.CANCELLED,
-            at_ms=_now_ms(),
-            details={"error": {"type": "TaskRevokedError", "message": reason or "revoked"}},
-            withdraw_from=self._parts.publisher.names.list_of(route.queue, route.priority),
-        )
-        (outcome,) = await self._parts.store.advance([news])
-        return outcome.seq > 0
+        return await cancel(self._parts, task_id, terminate=terminate, signal=signal, reason=reason)
 
     async def backlog(self) -> Backlog:
         """Queues and how deep they are. Raises `BrokerUnavailable` when Redis does not answer."""

@@ -4,10 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge.awaiting import all_of, unless_failed
+from bridge.cancelling import Cancelled
 from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
 from bridge.follow.workflow_follower import After
 from bridge.protocol.canvas.results import ResultNode, Workflow
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 500
 """Tasks of a workflow that are asked about, or cancelled, at the same time."""
-
-
-class Cancelled(StrEnum):
-    """What a request to cancel achieved."""
-
-    NEVER_RAN = "never-ran"
-    """The task was taken out of its queue; it is cancelled."""
-    REQUESTED = "requested"
-    """A worker has it. Workers were told; a task that runs goes on unless it is terminated."""
 
 
 class TaskHandle:
