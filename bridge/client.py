@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from bridge.cancelling import Cancelled, cancel
-from bridge.errors import PetioleError, SomeRefused
+from bridge.errors import CallsBrokeOff, PetioleError, SomeRefused
 from bridge.follow.follower import Follower, following, updates
 from bridge.follow.hub import DEFAULT_BUFFER
 from bridge.follow.workflow_follower import After, workflow_updates
@@ -78,6 +78,9 @@ class TaskClient:
         """
         return self._accepted(await self._producer.submit(Call(task, args, kwargs, options)))
 
+    def _told(self, outcomes: Iterable[Any]) -> list[Any]:
+        return [one if isinstance(one, PetioleError) else self._accepted(one) for one in outcomes]
+
     def _accepted(self, accepted: str | Replayed | Queued) -> TaskHandle:
         if isinstance(accepted, str):
             return TaskHandle(self, accepted)
@@ -108,11 +111,16 @@ class TaskClient:
 
         Raises:
             SomeRefused: not all were accepted; its `outcomes` say which.
+            CallsBrokeOff: `calls` raised when some had been sent; its `outcomes` are theirs. While none had been, what
+                `calls` raised comes as it is.
             InvalidMessage: `atomic`, and there are more than `bridge.submit.bulk.MOST_TOGETHER`.
             BrokerUnavailable: `atomic`, and Redis did not answer.
         """
-        outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
-        told = [one if isinstance(one, PetioleError) else self._accepted(one) for one in outcomes]
+        try:
+            outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
+        except CallsBrokeOff as error:
+            raise CallsBrokeOff(self._told(error.outcomes)) from error.__cause__
+        told = self._told(outcomes)
         if not return_exceptions and any(isinstance(one, PetioleError) for one in outcomes):
             raise SomeRefused(told)
         return told

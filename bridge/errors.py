@@ -23,6 +23,10 @@ class InvalidMessage(PetioleError, ValueError):
         self.reason = reason
 
 
+class NotACall(InvalidMessage, TypeError):
+    """What is to be submitted is no call: it is something else, or has an option that there is not."""
+
+
 class NotAccepted(PetioleError):
     """The queue service refused a task. Nothing was queued, nothing was recorded."""
 
@@ -83,11 +87,30 @@ class SomeRefused(NotAccepted):
     """
 
     def __init__(self, outcomes: Sequence[object]) -> None:
-        self.outcomes = outcomes
-        self.errors = {at: one for at, one in enumerate(outcomes) if isinstance(one, PetioleError)}
+        self._told(outcomes)
         at, first = next(iter(self.errors.items()))
         super().__init__(
             f"{len(self.errors)} of {len(outcomes)} tasks were not accepted. The first is number {at}: {first}"
+        )
+
+    def _told(self, outcomes: Sequence[object]) -> None:
+        self.outcomes = outcomes
+        self.errors = {at: one for at, one in enumerate(outcomes) if isinstance(one, PetioleError)}
+
+
+class CallsBrokeOff(SomeRefused):
+    """What many calls were taken from has raised, which is the cause, when some of them had been sent already.
+
+    `outcomes` has those that were sent, in their order; `errors`, which may be empty, those among them that were
+    refused. All that was to come after them is not queued.
+    """
+
+    def __init__(self, outcomes: Sequence[object]) -> None:
+        self._told(outcomes)
+        NotAccepted.__init__(
+            self,
+            f"There were no more calls after {len(outcomes)}, of which {len(self.errors)} were not accepted: see the "
+            "cause. The others of them are queued; submit those that were to follow.",
         )
 
 

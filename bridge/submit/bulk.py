@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from itertools import islice
 from typing import TypeVar
 
-from bridge.errors import BrokerUnavailable, HeldBack, InvalidMessage, PetioleError
+from bridge.errors import BrokerUnavailable, CallsBrokeOff, HeldBack, InvalidMessage, PetioleError
 from bridge.submit.acceptance import Outcome
 from bridge.submit.entry import Entry
 
@@ -35,31 +35,61 @@ async def submit_all(
     Batches do not overtake each other. What is refused does not keep the others back. Once Redis has not answered, the
     rest is refused without asking it. What is refused with a `stop_at` is raised instead, and no more is taken from the
     items.
+
+    Raises:
+        CallsBrokeOff: the items themselves raised, which is its cause, when some had been sent already. What is on its
+            way then is waited for. While nothing has been sent, what they raise comes as it is.
     """
-    outcomes: list[Outcome] = []
-    away: BrokerUnavailable | None = None
-    on_its_way: asyncio.Task[list[Outcome]] | None = None
+    sent = _Sent(stop_at)
     try:
         async for batch in _batches(items, size):
-            made = [away] * len(batch) if away else await _all_made(batch, ready)
+            made = [sent.away] * len(batch) if sent.away else await _all_made(batch, ready)
             accept = prepare([one for one in made if isinstance(one, Entry)])
-            if on_its_way:
-                settled, on_its_way = await on_its_way, None
-                raise_first(stop_at, settled)
-                outcomes += settled
-                away = next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
-            if away:
-                outcomes += [away if isinstance(one, Entry) else one for one in made]
-                continue
-            on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
+            await sent.settle()
+            sent.send(made, accept)
             await asyncio.sleep(0)  # it begins to be sent before the next is read
-        settled = await on_its_way if on_its_way else []
-        raise_first(stop_at, settled)
-        return outcomes + settled
+        await sent.settle()
+    except Exception as error:
+        await sent.settle()
+        if not sent.outcomes or (stop_at and isinstance(error, stop_at)):
+            raise
+        raise CallsBrokeOff(sent.outcomes) from error
     finally:
-        if on_its_way:
-            on_its_way.cancel()
-            await asyncio.wait([on_its_way])
+        await sent.give_up()
+    return sent.outcomes
+
+
+class _Sent:
+    """What was sent of many tasks: the outcomes so far, and the batch on its way."""
+
+    def __init__(self, stop_at: type[PetioleError] | None) -> None:
+        self._stop_at = stop_at
+        self.outcomes: list[Outcome] = []
+        self.away: BrokerUnavailable | None = None
+        """That Redis has not answered."""
+        self._on_its_way: asyncio.Task[list[Outcome]] | None = None
+
+    def send(self, made: Sequence[Entry | PetioleError], accept: Callable[[], Accepted]) -> None:
+        """Send a batch; or refuse it, since Redis has not answered."""
+        if self.away:
+            self.outcomes += [self.away if isinstance(one, Entry) else one for one in made]
+        else:
+            self._on_its_way = asyncio.create_task(_settled(made, accept), name="submit many")
+
+    async def settle(self) -> None:
+        """Wait for the outcomes of the batch on its way, if there is one. Raises the first that is a `stop_at`."""
+        if self._on_its_way:
+            settled = await self._on_its_way
+            self._on_its_way = None
+            raise_first(self._stop_at, settled)
+            self.outcomes += settled
+            self.away = next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+
+    async def give_up(self) -> None:
+        """End what is still on its way."""
+        if self._on_its_way:
+            self._on_its_way.cancel()
+            await asyncio.wait([self._on_its_way])
 
 
 def raise_first(kind: type[PetioleError] | None, outcomes: Iterable[Outcome]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict, cast
 
-from bridge.errors import PetioleError
+from bridge.errors import NotACall, PetioleError
 from bridge.protocol.embed import Links
 from bridge.protocol.signature import Canvas, Signature
 
@@ -76,19 +76,29 @@ def call_of(asked: Asked) -> Call:
     """The call that a tuple of its parts, or a signature of one task, is.
 
     Raises:
-        TypeError: it is something else.
+        NotACall: it is something else.
         PetioleError: it is one.
     """
-    if isinstance(asked, Call):
-        return asked
+    call = asked if isinstance(asked, Call) else _read(asked)
+    if call.options and not isinstance(call.options, Mapping):
+        raise NotACall(
+            "/options", f"must be an object by the names of the options, not a {type(call.options).__name__}"
+        )
+    return call
+
+
+def _read(asked: Signature | tuple[Any, ...] | PetioleError) -> Call:
     if isinstance(asked, tuple):
+        if not 1 <= len(asked) <= len(Call._fields):
+            raise NotACall("", f"{len(asked)} parts are no call; there are {', '.join(Call._fields)}")
         return Call(*asked)
     if isinstance(asked, PetioleError):
         raise asked
     if isinstance(asked, Signature):
         tags: SubmitOptions = {"tags": asked.tags} if asked.tags else {}
         return Call(asked.task, asked.args, asked.kwargs, {**_of_a_submit(asked.options), **tags})
-    raise TypeError(f"a {type(asked).__name__} cannot be submitted; give a Call, a tuple of its parts, or a signature")
+    kind = type(asked).__name__
+    raise NotACall("", f"a {kind} cannot be submitted among many; give a Call, a tuple of its parts, or a signature")
 
 
 def _of_a_submit(options: Mapping[str, Any]) -> SubmitOptions:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Self
 
-from bridge.errors import InvalidMessage
+from bridge.errors import InvalidMessage, NotACall
 from bridge.protocol.canvas.check import queues
 from bridge.protocol.compression import compression_named
 from bridge.protocol.embed import Links, check_stamps, embedded
@@ -67,7 +67,7 @@ class Options:
 
         Raises:
             InvalidMessage: a value is of another type, or out of range; `pointer` names it.
-            TypeError: there is no option of that name.
+            NotACall: there is no option of that name; it is a TypeError as well.
         """
         options = cls.__new__(cls)
         stated = vars(
@@ -76,7 +76,7 @@ class Options:
         for name, value in given.items():
             check = _CHECKS.get(name)
             if check is None:
-                raise TypeError(f"there is no option {name!r}; there are {', '.join(_CHECKS)}")
+                raise NotACall(f"/options/{name}", f"there is no option {name!r}; there are {', '.join(_CHECKS)}")
             if value is not None:
                 check(value, f"/options/{name}")
                 stated[name] = value

@@ -1,11 +1,13 @@
 """Many tasks in few round trips."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from bridge import Call, TaskClient, TaskHandle, connect, signature
-from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage, QueueSaturated, SomeRefused
+from bridge import Call, TaskClient, TaskHandle, connect, group, signature
+from bridge.errors import BrokerUnavailable, CallsBrokeOff, DuplicateTask, InvalidMessage, QueueSaturated, SomeRefused
 from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
 from bridge.protocol.state import Status
@@ -68,6 +70,44 @@ async def test_what_is_refused_is_told_apart_from_what_is_queued(client: TaskCli
 async def test_errors_stand_in_the_place_of_handles_when_they_are_wanted(client: TaskClient) -> None:
     outcomes = await client.submit_many([("tasks.add",), ("celery.group",)], return_exceptions=True)
     assert [type(one) for one in outcomes] == [TaskHandle, InvalidMessage]
+
+
+@pytest.mark.parametrize(
+    ("bad", "pointer"),
+    [("oops", ""), (("tasks.add", (), {}, {"quue": "mail"}), "/options/quue"), (group(signature("tasks.add")), "")],
+)
+@pytest.mark.parametrize("key", [None, "night-run"])
+async def test_a_call_that_is_none_is_refused_in_its_place_and_keeps_nothing_back(
+    client: TaskClient, redis: Redis, bad: Any, pointer: str, key: str | None
+) -> None:
+    calls = [("tasks.add", (number,)) for number in range(300)]
+
+    outcomes = await client.submit_many([*calls, bad, *calls], return_exceptions=True, key=key)
+
+    assert [at for at, one in enumerate(outcomes) if not isinstance(one, TaskHandle)] == [300]
+    assert isinstance(outcomes[300], InvalidMessage)
+    assert outcomes[300].pointer == pointer
+    assert await redis.execute("LLEN", "celery") == 600
+
+
+@pytest.mark.parametrize("return_exceptions", [False, True])
+async def test_when_the_calls_break_off_the_handles_of_what_is_queued_are_told(
+    client: TaskClient, redis: Redis, *, return_exceptions: bool
+) -> None:
+    def calls() -> Iterator[Call]:
+        yield Call("celery.group")
+        yield from (Call("tasks.add", (number,)) for number in range(299))
+        raise RuntimeError("the cursor is lost")
+
+    with pytest.raises(SomeRefused) as broken:
+        await client.submit_many(calls(), return_exceptions=return_exceptions)
+
+    assert isinstance(broken.value, CallsBrokeOff)
+    assert isinstance(broken.value.__cause__, RuntimeError)
+    handles = [one for one in broken.value.outcomes if isinstance(one, TaskHandle)]
+    assert list(broken.value.errors) == [0]
+    assert len(handles) == await redis.execute("LLEN", "celery") == 2 * client.settings.submit_batch - 1
+    assert await handles[-1].status() is Status.SUBMITTED
 
 
 async def test_all_of_a_batch_are_announced_at_once(client: TaskClient, redis: Redis) -> None:

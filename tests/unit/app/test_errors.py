@@ -43,10 +43,11 @@ TABLE: list[tuple[PetioleError, int, str, str | None]] = [
     (BrokerUnavailable("refused", retry_after=0.1), 503, "broker-unavailable", "1"),
     (UnreadableBytes("not a record: b'x'"), 500, "stored-data-unreadable", None),
 ]
-ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled", "SomeRefused"}
-ELSEWHERE |= {"InvalidOwner", "ApiKeyNotFound"}
+ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled", "CallsBrokeOff"}
+ELSEWHERE |= {"InvalidOwner", "ApiKeyNotFound", "NotACall"}
 """Raised before there is a service, within a stream, which ends, by awaiting a result or submitting many, which no
-route does, and by making and revoking keys, which only the `petiole` command does."""
+route does in that way, by calls that no request can ask for, and by making and revoking keys, which only the `petiole`
+command does."""
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from bridge.errors import BrokerUnavailable, DuplicateTask, InvalidMessage
+from bridge.errors import BrokerUnavailable, CallsBrokeOff, DuplicateTask, InvalidMessage
 from bridge.protocol.route import Route
 from bridge.submit.acceptance import Outcome
 from bridge.submit.bulk import submit_all
@@ -135,13 +135,42 @@ async def test_nothing_is_sent_of_a_batch_that_is_bad_throughout(server: Server)
 
 
 async def test_a_mistake_of_the_program_ends_it_and_leaves_nothing_behind(server: Server) -> None:
-    server.open.set()
-
     async def broken(item: str) -> Entry:
-        if item == "d":
-            raise TypeError("no call")
-        return await ready(item)
+        raise TypeError("no call")
 
     with pytest.raises(TypeError, match="no call"):
         await submit_all("abcd", broken, server.prepare, size=1)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "submit many"]
+
+
+def broken_off(items: str, error: Exception) -> Iterator[str]:
+    yield from items
+    raise error
+
+
+async def test_items_that_break_off_do_not_lose_the_outcomes_before_them(server: Server) -> None:
+    submitting = asyncio.create_task(
+        submit_all(broken_off("abcde", RuntimeError("lost")), ready, server.prepare, size=2)
+    )
+    async with asyncio.timeout(5):
+        await server.busy.wait()
+        server.open.set()
+        with pytest.raises(CallsBrokeOff, match="after 4, of which 0 were not accepted") as raised:
+            await submitting
+
+    assert server.taken == [["a", "b"], ["c", "d"]]
+    assert (raised.value.outcomes, raised.value.errors) == (["a", "b", "c", "d"], {})
+    assert repr(raised.value.__cause__) == "RuntimeError('lost')"
+
+
+async def test_items_that_break_off_before_any_was_sent_say_so_by_themselves(server: Server) -> None:
+    with pytest.raises(RuntimeError, match="lost"):
+        await submit_all(broken_off("a", RuntimeError("lost")), ready, server.prepare, size=2)
+    assert server.taken == []
+
+
+async def test_items_may_say_themselves_that_it_is_to_stop(server: Server) -> None:
+    server.open.set()
+    with pytest.raises(DuplicateTask):
+        await submit_all(broken_off("abc", DuplicateTask("b1")), ready, server.prepare, size=1, stop_at=DuplicateTask)
+    assert server.taken == [["a"], ["b"], ["c"]]

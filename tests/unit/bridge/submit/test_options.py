@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import InvalidMessage
+from bridge.errors import InvalidMessage, NotACall
 from bridge.protocol.canvas import chord, group, signature
 from bridge.protocol.message import TaskMessage
 from bridge.submit.call import Call, SubmitOptions, call_of
@@ -97,6 +97,9 @@ def test_an_option_that_cannot_be_is_refused_by_its_pointer(options: Mapping[str
 def test_an_option_that_there_is_not_is_a_mistake_of_the_program() -> None:
     with pytest.raises(TypeError, match="no option 'retry'; there are queue, "):
         message(retry=True)
+    with pytest.raises(InvalidMessage) as refused:
+        message(retry=True)
+    assert refused.value.pointer == "/options/retry"
 
 
 @pytest.mark.parametrize(
@@ -139,8 +142,22 @@ def test_a_call_is_a_tuple_of_its_parts_or_a_signature() -> None:
     )
     tagged = signature("tasks.add", (1,), tags=["x"], queue="mail")
     assert call_of(tagged).options == {"queue": "mail", "tags": ("x",)}
-    with pytest.raises(TypeError, match="a str cannot be submitted"):
-        call_of("tasks.add")  # type: ignore[arg-type]  # what a program without types may do
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        ("tasks.add", ""),
+        (group(add), ""),
+        ((), ""),
+        (("tasks.add", (), {}, {}, 5), ""),
+        (("tasks.add", (), {}, ["queue"]), "/options"),
+    ],
+)
+def test_what_is_no_call_is_refused_as_a_message_is(asked: Any, pointer: str) -> None:
+    with pytest.raises(NotACall) as refused:
+        call_of(asked)
+    assert refused.value.pointer == pointer
 
 
 def test_a_signature_brings_its_callbacks_and_stamps() -> None:
