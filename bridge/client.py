@@ -217,14 +217,17 @@ class TaskClient:
     def follow(
         self, task_id: str, after: int = 0, *, limit: int = DEFAULT_BUFFER
     ) -> AsyncGenerator[StatusUpdate, None]:
-        """The updates of a task after `after`, as they come, to its end. Raises as `record` does."""
+        """The updates of a task after `after`, as they come, to its end. Raises as `record` does.
+
+        When some of them are not kept any more (`history_limit`), one of the kind ``reset`` stands in their place.
+        """
         return updates(self._parts.store, self._parts.hub, task_id, after, limit=limit)
 
     def follow_workflow(self, result: ResultNode, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all tasks that lead to a result, as they come, each with its ``task_id``.
 
         `after` is a number for all tasks, or for each by its id. A later step is waited for, and the stream ends when
-        all have ended or, since something failed, will never run.
+        all have ended or, since something failed, will never run. There is a ``reset`` for each task as in `follow`.
 
         Raises:
             TaskNotFound: nothing is known of any of them.

@@ -92,13 +92,12 @@ def following(store: StatusStore, hub: Hub, task_id: str, after: int, *, limit: 
 async def updates(
     store: StatusStore, hub: Hub, task_id: str, after: int, *, limit: int
 ) -> AsyncGenerator[StatusUpdate, None]:
-    """All updates of a task after `after`, to its end."""
+    """All updates of a task after `after`, to its end; a ``reset`` in the place of those that are not kept any more."""
     with following(store, hub, task_id, after, limit=limit) as follower:
         steps = await follower.catch_up()
         while True:
             for step in steps:
-                if isinstance(step, StatusUpdate):
-                    yield step
+                yield step if isinstance(step, StatusUpdate) else (await store.record(task_id)).reset(step.seq)
             if follower.ended:
                 return
             steps = await follower.next(timeout=60)

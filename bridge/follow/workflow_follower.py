@@ -74,17 +74,25 @@ class WorkflowFollower:
 
     async def _read(self, task_id: str) -> Sequence[StatusUpdate]:
         try:
-            missed = await self._store.read_after(task_id, self.seqs[task_id])
-            if missed.seq < self.seqs[task_id]:  # the record has gone, and the task was heard of again
-                self.seqs[task_id] = 0
-                missed = await self._store.read_after(task_id, 0)
+            updates, status = await self._missed(task_id)
         except TaskNotFound:
             if task_id in self._queued:
                 raise
             return ()
         self._found = True
-        self._note(task_id, missed.status)
-        return missed.updates
+        self._note(task_id, status)
+        return updates
+
+    async def _missed(self, task_id: str) -> tuple[Sequence[StatusUpdate], Status]:
+        """What a history has after what was handed out, and how the task is."""
+        after = self.seqs[task_id]
+        missed = await self._store.read_after(task_id, after)
+        if missed.dropped <= after <= missed.seq:
+            return missed.updates, missed.status
+        # Some are not kept any more; or the record has gone, and the task was heard of again.
+        record = await self._store.record(task_id)
+        missed = await self._store.read_after(task_id, 0)
+        return [record.reset(missed.dropped), *missed.updates], missed.status
 
     def _note(self, task_id: str, status: Status) -> None:
         """A later step is ``submitted`` from the start, and something else from when a worker has sent it."""
@@ -95,7 +103,7 @@ class WorkflowFollower:
 
     def _fresh(self, updates: Iterable[StatusUpdate]) -> Iterator[StatusUpdate]:
         for update in updates:
-            if update.seq > self.seqs[update.task_id]:
+            if update.seq > self.seqs[update.task_id] or update.kind == "reset":
                 self.seqs[update.task_id] = update.seq
                 self._note(update.task_id, update.status)
                 yield update
@@ -106,7 +114,8 @@ async def workflow_updates(
 ) -> AsyncGenerator[StatusUpdate, None]:
     """The updates of all tasks of a workflow, in the order in which they come; each says which task it is of.
 
-    It ends when all have ended, or cannot be started any more. Raises what `WorkflowFollower` raises.
+    One of the kind ``reset`` stands for those of a task that are not kept any more. It ends when all have ended, or
+    cannot be started any more. Raises what `WorkflowFollower` raises.
     """
     workflow = Workflow(result)
     if not workflow.task_ids:

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
+from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
 
-_KINDS = ("progress", "output", "log")
+_KINDS = ("reset", "progress", "output", "log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,9 @@ class StatusUpdate:
     """One numbered update of a task, as recorded. `seq` counts from 1 without a gap.
 
     `text` is the JSON object that the script recorded, without ``task_id`` and ``seq``, which its place says.
+
+    One of the `kind` ``reset`` was not recorded: whoever follows a task is given it in the place of the updates up to
+    its `seq`, which are not kept any more, and it says how the task is now.
     """
 
     task_id: str
@@ -69,7 +73,7 @@ class StatusUpdate:
 
     @cached_property
     def kind(self) -> str:
-        """The status, or ``progress`` for an update that is no change of status."""
+        """The status; or ``progress``, ``output``, ``log`` or ``reset`` for an update that is no change of status."""
         return next((kind for kind in _KINDS if kind in self.fields), self.status)
 
     @cached_property
@@ -113,6 +117,15 @@ class TaskRecord:
     def final(self) -> bool:
         """Whether the task has ended."""
         return self.last is not None and self.last.final
+
+    def reset(self, seq: int) -> StatusUpdate:
+        """What whoever follows the task is given in the place of the updates up to `seq`: the task as it is now."""
+        now: dict[str, Any] = {"status": self.status, "attempt": self.attempt, "reset": True}
+        if self.progress is not None:
+            now["progress"] = self.progress
+        if self.last is not None:
+            now["time"] = self.last.fields.get("time")
+        return StatusUpdate(task_id=self.task_id, seq=seq, text=compact(now).encode())
 
     @classmethod
     def read(cls, task_id: str, fields: Mapping[bytes, bytes], last: bytes | None, life_left_ms: int | None) -> Self:

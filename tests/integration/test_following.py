@@ -112,6 +112,29 @@ async def test_updates_that_are_not_kept_any_more_are_told_as_a_reset(redis: Red
     assert [step.seq for step in kept] == list(range(LAST - 9, LAST + 1))
 
 
+@pytest.mark.parametrize("after", [0, 3])
+async def test_a_stream_says_in_its_place_what_is_not_kept_any_more(
+    redis: Redis, settings: BridgeSettings, after: int
+) -> None:
+    short = settings.model_copy(update={"history_limit": 10})
+    async with StatusStore.open(redis, short) as store, Hub.open(redis, short) as hub:
+        await store.advance(story())
+        reset, *kept = [update async for update in follow(store, hub, after)]
+        assert (reset.kind, reset.task_id, reset.seq, reset.status) == ("reset", "a1", LAST - 10, Status.SUCCEEDED)
+        assert (reset.attempt, reset.final) == (1, False)
+        assert await seqs(follow(store, hub, reset.seq)) == [update.seq for update in kept]
+        assert [update.seq for update in kept] == list(range(LAST - 9, LAST + 1))
+
+
+async def test_a_stream_of_a_task_that_was_heard_of_anew_says_that_its_numbers_begin_again(
+    store: StatusStore, hub: Hub
+) -> None:
+    await store.advance(story(last=5))
+    reset, *rest = [update async for update in follow(store, hub, 99)]
+    assert (reset.kind, reset.seq) == ("reset", 0)
+    assert [update.seq for update in rest] == [1, 2, 3, 4, 5]
+
+
 async def test_a_slow_reader_is_dropped_and_misses_nothing_when_it_comes_back(store: StatusStore, hub: Hub) -> None:
     begin, second, *rest = story()
     await store.advance([begin])

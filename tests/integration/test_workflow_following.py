@@ -70,9 +70,44 @@ async def test_a_stream_is_resumed_after_what_is_known_of_each_task(store: Statu
     assert await seqs(follow(store, hub, STEPS, LAST)) == {}
 
 
-async def test_a_task_that_was_heard_of_anew_is_followed_from_its_start(store: StatusStore, hub: Hub) -> None:
+async def test_a_task_that_was_heard_of_anew_is_followed_from_its_start_after_a_reset(
+    store: StatusStore, hub: Hub
+) -> None:
     await store.advance([*story("a0"), *story("a1", last=10)])
-    assert await seqs(follow(store, hub, STEPS, LAST)) == {"a1": list(range(1, 11))}
+    assert await seqs(follow(store, hub, STEPS, LAST)) == {"a1": list(range(11))}
+
+
+async def test_what_is_not_kept_of_a_task_is_told_as_its_reset(redis: Redis, settings: BridgeSettings) -> None:
+    short = settings.model_copy(update={"history_limit": 10})
+    async with StatusStore.open(redis, short) as store, Hub.open(redis, short) as hub:
+        await store.advance([*story("a0"), *story("a1", last=5)])
+        first, *rest = [update async for update in follow(store, hub, STEPS)]
+        assert (first.kind, first.task_id, first.seq, first.status) == ("reset", "a0", LAST - 10, Status.SUCCEEDED)
+        assert [(update.task_id, update.seq) for update in rest] == [
+            *(("a0", seq) for seq in range(LAST - 9, LAST + 1)),
+            *(("a1", seq) for seq in range(1, 6)),
+        ]
+        assert await seqs(follow(store, hub, STEPS, {"a0": first.seq, "a1": 5})) == {
+            "a0": list(range(LAST - 9, LAST + 1))
+        }
+
+
+async def test_what_went_while_a_reader_of_a_workflow_was_behind_is_told_as_a_reset(
+    redis: Redis, settings: BridgeSettings
+) -> None:
+    short = settings.model_copy(update={"history_limit": 10})
+    begin, *rest = story("a1")
+    async with StatusStore.open(redis, short) as store, Hub.open(redis, short) as hub:
+        await store.advance([*story("a0", last=5), begin])
+        async with aclosing(follow(store, hub, STEPS)) as stream:
+            assert [(await anext(stream)).seq for _ in range(6)] == [*range(1, 6), 1]
+            await store.advance(rest[:30])
+            hub._mark_all_stale()
+            reset = await anext(stream)
+            assert (reset.kind, reset.seq, reset.status) == ("reset", 21, Status.RUNNING)
+            assert [(await anext(stream)).seq for _ in range(10)] == list(range(22, 32))
+            await tell(store, rest[30:])
+            assert await seqs(stream) == {"a1": list(range(32, LAST + 1))}
 
 
 async def test_a_step_is_heard_of_long_after_the_one_before_it_has_ended(store: StatusStore, hub: Hub) -> None:

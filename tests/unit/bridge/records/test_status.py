@@ -53,6 +53,15 @@ def test_the_kind_of_an_update_is_its_status_unless_it_changes_none(fields: dict
     assert update(1, **fields).kind == kind
 
 
+def test_a_reset_says_how_the_task_is_where_updates_are_not_kept_any_more() -> None:
+    fields = {**RECORD, b"progress": b'{"current":3}'}
+    reset = record(fields, update(7)).reset(5)
+    assert (reset.kind, reset.seq, reset.status, reset.attempt, reset.final) == ("reset", 5, Status.RUNNING, 2, False)
+    assert (reset.progress, reset.fields["time"]) == ({"current": 3}, TIME)
+    assert json.loads(reset.json)["seq"] == 5
+    assert record(RECORD).reset(0).progress is None
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"null", b"{}", b'{"status":"asleep"}', b'{"status":["running"]}'])
 def test_an_update_that_somebody_else_wrote_is_unreadable(text: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="not an update of task a1"):
