@@ -84,9 +84,10 @@ class TaskClient:
     def _accepted(self, accepted: str | Replayed | Queued) -> TaskHandle:
         if isinstance(accepted, str):
             return TaskHandle(self, accepted)
-        if isinstance(accepted, Queued):
-            return TaskHandle(self, accepted.task_id, eta=accepted.eta)
-        return TaskHandle(self, accepted.task_id, replayed=True)
+        if isinstance(accepted, Replayed):
+            return TaskHandle(self, accepted.task_id, replayed=True)
+        task_id, eta, replayed, ignores_result = accepted
+        return TaskHandle(self, task_id, eta=eta, replayed=replayed, ignores_result=ignores_result)
 
     async def submit_many(
         self,
@@ -119,7 +120,8 @@ class TaskClient:
         try:
             outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
         except CallsBrokeOff as error:
-            raise CallsBrokeOff(self._told(error.outcomes)) from error.__cause__
+            error.outcomes = self._told(error.outcomes)
+            raise
         told = self._told(outcomes)
         if not return_exceptions and any(isinstance(one, PetioleError) for one in outcomes):
             raise SomeRefused(told)
@@ -157,7 +159,8 @@ class TaskClient:
     async def result(self, task_id: str, timeout: float | None = None) -> Any:
         """What a task returned, once it has ended; `timeout` in seconds. Needs no watcher: it asks the result backend.
 
-        A task that stores no result (`ignore_result`) is waited for in vain.
+        A task that stores no result (`ignore_result`) is waited for in vain: by its id nothing is known of that. The
+        handle of a submit that has said so gives None.
 
         Raises:
             TaskFailed: it ended with an exception.

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,16 @@ class TaskHandle:
     Every method raises `TaskNotFound` when nothing is known of the task, and `BrokerUnavailable` without Redis.
     """
 
-    __slots__ = ("_client", "eta", "replayed", "task_id")
+    __slots__ = ("_client", "eta", "ignores_result", "replayed", "task_id")
 
     def __init__(
-        self, client: "TaskClient", task_id: str, *, eta: datetime | None = None, replayed: bool = False
+        self,
+        client: "TaskClient",
+        task_id: str,
+        *,
+        eta: datetime | None = None,
+        replayed: bool = False,
+        ignores_result: bool = False,
     ) -> None:
         self._client = client
         self.task_id = task_id
@@ -38,6 +45,8 @@ class TaskHandle:
         """When it is to run, if this `submit` put that off."""
         self.replayed = replayed
         """Whether this submit queued nothing, since one with the same idempotency key had queued the task before."""
+        self.ignores_result = ignores_result
+        """Whether it was submitted with `ignore_result`. Of a task that has that by itself nothing is known here."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.task_id}>"
@@ -62,8 +71,8 @@ class TaskHandle:
         return (await self._client.record(self.task_id)).status
 
     async def result(self, timeout: float | None = None) -> Any:
-        """What it returned, once it has ended; see `TaskClient.result`."""
-        return await self._client.result(self.task_id, timeout)
+        """What it returned, once it has ended; None at once when it `ignores_result`. See `TaskClient.result`."""
+        return None if self.ignores_result else await self._client.result(self.task_id, timeout)
 
     def follow(self, after: int = 0) -> AsyncGenerator[StatusUpdate, None]:
         """Its updates after `after`, as they come, to its end."""
@@ -84,7 +93,7 @@ class ChainHandle(TaskHandle):
     __slots__ = ("_node",)
 
     def __init__(self, client: "TaskClient", node: ResultNode) -> None:
-        super().__init__(client, node.id)
+        super().__init__(client, node.id, ignores_result=node.ignores_result)
         self._node = node
 
     @property
@@ -99,7 +108,7 @@ class ChainHandle(TaskHandle):
         return tuple(_alone(self._client, node) for node in nodes)
 
     async def result(self, timeout: float | None = None) -> Any:
-        """What the last step returned.
+        """What the last step returned; None at once when that `ignores_result`.
 
         Raises:
             TaskFailed, TaskCancelled: of the first step that did not succeed, since what follows it never runs.
@@ -156,7 +165,7 @@ class GroupHandle:
         return _parent(self._client, self._node)
 
     async def result(self, timeout: float | None = None) -> list[Any]:
-        """What all of them returned, in their order; `timeout` in seconds.
+        """What all of them returned, in their order; None for one that ignores its result. `timeout` in seconds.
 
         Raises:
             TaskFailed, TaskCancelled: of the first that did not succeed, here or before the group.
@@ -201,7 +210,9 @@ def handle_of(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandl
     """The handle of a workflow's result, with all that comes before it and within it."""
     if node.children is not None:
         return GroupHandle(client, node)
-    return ChainHandle(client, node) if node.parent else TaskHandle(client, node.id)
+    if node.parent:
+        return ChainHandle(client, node)
+    return TaskHandle(client, node.id, ignores_result=node.ignores_result)
 
 
 def _parent(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle | None:
@@ -210,7 +221,7 @@ def _parent(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle 
 
 def _alone(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle:
     """The handle without what ran before."""
-    return handle_of(client, ResultNode(id=node.id, task=node.task, children=node.children))
+    return handle_of(client, replace(node, parent=None))
 
 
 def _earlier(steps: Iterable[TaskHandle | GroupHandle]) -> list[Awaitable[Any]]:

@@ -1,12 +1,12 @@
 """The producer: what callers ask for, made into task messages and handed to the publisher."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bridge.errors import IdempotencyKeyReused, InvalidMessage
+from bridge.errors import CallsBrokeOff, IdempotencyKeyReused, InvalidMessage
 from bridge.parts import Parts
 from bridge.protocol.route import Route
 from bridge.settings import BridgeSettings
@@ -20,10 +20,14 @@ from bridge.submit.options import DEFAULTS, Options
 
 
 class Queued(NamedTuple):
-    """A task that was queued, and when it is to run if that was put off."""
+    """A task that was queued, and what its options said that its handle knows of it."""
 
     task_id: str
-    eta: datetime | None
+    eta: datetime | None = None
+    """When it is to run, if that was put off."""
+    replayed: bool = False
+    """It was queued before, with the same idempotency key."""
+    ignores_result: bool = False
 
 
 class Producer:
@@ -40,44 +44,58 @@ class Producer:
             return self._submit(call)
         return self._parts.publisher.publish(self._submission(call, DEFAULTS))
 
-    async def _submit(self, call: Call) -> Replayed | Queued:
+    async def _submit(self, call: Call) -> Queued:
         options = await self._routed(call)
         submission = self._submission(call, options)
-        queued = Queued(submission.message.task_id, submission.message.eta)
+        ignores_result = bool(options.ignore_result)
+        queued = Queued(submission.message.task_id, submission.message.eta, ignores_result=ignores_result)
         if submission.route.fanout:
             await self._parts.publisher.broadcast(submission)
             return queued
         answer = await self._parts.publisher.publish(submission)
-        return answer if isinstance(answer, Replayed) else queued
+        if isinstance(answer, Replayed):
+            return Queued(answer.task_id, replayed=True, ignores_result=ignores_result)
+        return queued
 
     async def submit_many(
         self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None
-    ) -> list[Outcome]:
+    ) -> list[Outcome | Queued]:
         """Queue many tasks; see `TaskClient.submit_many`."""
-        publisher = self._parts.publisher
-        facts = {"batch": batch} if batch else NO_FACTS
-
-        async def ready(asked: Asked) -> Entry:
-            call = call_of(asked)
-            return publisher.ready(self._submission(call, await self._options(call), facts))
-
-        made, stop_at = (ready, None) if key is None else (self._ready_by_place(key, facts), IdempotencyKeyReused)
+        publisher, ignoring = self._parts.publisher, set[int]()
+        made = self._ready_by_place(key, {"batch": batch} if batch else NO_FACTS, ignoring)
+        stop_at = None if key is None else IdempotencyKeyReused
         if atomic:
             outcomes = await submit_together(calls, made, partial(publisher.accept, together=True))
             raise_first(stop_at, outcomes)
-            return outcomes
-        return await submit_all(calls, made, publisher.prepare, size=self._settings.submit_batch, stop_at=stop_at)
+            return _noted(outcomes, ignoring)
+        try:
+            outcomes = await submit_all(
+                calls, made, publisher.prepare, size=self._settings.submit_batch, stop_at=stop_at
+            )
+        except CallsBrokeOff as error:
+            error.outcomes = _noted(error.outcomes, ignoring)
+            raise
+        return _noted(outcomes, ignoring)
 
-    def _ready_by_place(self, key: str, facts: Facts) -> Callable[[Asked], Awaitable[Entry]]:
-        """Makes calls ready in their order; each claims the part of the key that is its place."""
-        check_key(key, "")
+    def _ready_by_place(self, key: str | None, facts: Facts, ignoring: set[int]) -> Callable[[Asked], Awaitable[Entry]]:
+        """Makes calls ready in their order; of a key each claims the part that is its place.
+
+        The places of those that ignore their results are added to `ignoring`.
+        """
         places = count()
+        if key is not None:
+            check_key(key, "")
 
         async def ready(asked: Asked) -> Entry:
-            part, call = str(next(places)), call_of(asked)
-            claim = Claim(self._parts.owner, key, fingerprint(call), part)
-            submission = self._submission(call, await self._options(call), facts)
-            return self._parts.publisher.ready(submission._replace(claim=claim))
+            place, call = next(places), call_of(asked)
+            options = await self._options(call)
+            if options.ignore_result:
+                ignoring.add(place)
+            submission = self._submission(call, options, facts)
+            if key is not None:
+                claim = Claim(self._parts.owner, key, fingerprint(call), str(place))
+                submission = submission._replace(claim=claim)
+            return self._parts.publisher.ready(submission)
 
         return ready
 
@@ -124,6 +142,18 @@ class Producer:
 
     def _claim(self, key: str | None, call: Call) -> Claim | None:
         return None if key is None else Claim(self._parts.owner, key, fingerprint(call))
+
+
+def _noted(outcomes: Sequence[Any], ignoring: Collection[int]) -> list[Any]:
+    """The outcomes, with what a handle is to know of the tasks at these places."""
+    noted = list(outcomes)
+    for place in ignoring:
+        outcome = noted[place] if place < len(noted) else None
+        if isinstance(outcome, str):
+            noted[place] = Queued(outcome, ignores_result=True)
+        elif isinstance(outcome, Replayed):
+            noted[place] = Queued(outcome.task_id, replayed=True, ignores_result=True)
+    return noted
 
 
 @lru_cache(1_024)

@@ -111,7 +111,9 @@ class _Launch:
         options = _merged(frozen.canvas.options, {name: value for name, value in imposed.items() if value is not None})
         given = signature.args if signature.immutable else (*args, *signature.args)
         self.messages.append(self._planned(replace(signature, args=given), options))
-        return frozen.result
+        if options.get("ignore_result") == signature.options.get("ignore_result"):
+            return frozen.result
+        return replace(frozen.result, signature=replace(frozen.canvas, options=options))
 
     def _planned(self, signature: Signature, options: Options) -> PlannedTask:
         stamped = options.get("stamped_headers")

@@ -22,6 +22,11 @@ class ResultNode:
     signature: Signature | None = field(default=None, compare=False, repr=False)
     """The task as it was planned; None where a result was only read."""
 
+    @property
+    def ignores_result(self) -> bool:
+        """Whether it was planned as a task that stores no result, so that none is to be waited for."""
+        return self.signature is not None and self.signature.options.get("ignore_result") is True
+
     def after(self, earlier: "ResultNode") -> "ResultNode":
         """The same, with `earlier` before the first of its own ancestors."""
         for ancestor in reversed([self, *self.ancestors()]):

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas import Canvas, chain, chord, group, xmap
+from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.signature import Chain
 from tests.unit.bridge.protocol.canvas.sketch import NOW, a, b, c, d, e, lines, planned
 
@@ -157,6 +158,15 @@ def test_a_group_that_a_worker_starts_at_the_end_of_a_header_has_an_id_of_its_ow
 
 def test_a_group_of_one_group_is_that_group() -> None:
     assert [child.task for child in planned(group(group(a, b))).result.children or ()] == ["a", "b"]
+
+
+def test_what_a_group_says_of_results_is_known_of_its_tasks() -> None:
+    tasks = group(a, b.set(ignore_result=True), c.set(ignore_result=False))
+    assert [child.ignores_result for child in planned(tasks).result.children or ()] == [False, True, False]
+    told = planned(tasks.set(ignore_result=True))
+    assert [child.ignores_result for child in told.result.children or ()] == [True, True, True]
+    assert [task.message.ignore_result for task in told.messages] == [True, True, True]
+    assert not ResultNode.of_tuple(told.result.as_tuple()).ignores_result
 
 
 def test_a_canvas_that_would_harm_is_not_planned() -> None:
