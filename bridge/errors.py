@@ -1,6 +1,7 @@
 """Every error the bridge raises, as one tree. Each says what to do next."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 
 class PetioleError(Exception):
@@ -168,15 +169,31 @@ class PayloadGone(PetioleError):
         self.task_id = task_id
 
 
+class Raised(NamedTuple):
+    """An exception that ended a task, as it is stored: nothing of it is ever imported."""
+
+    type: str
+    message: str
+    arguments: Sequence[Any] = ()
+    module: str | None = None
+    traceback: str | None = None
+
+
 class TaskFailed(PetioleError):
     """The task ended with an exception. It is told as text: what a result names is never imported."""
 
-    def __init__(self, kind: str, message: str, traceback: str | None = None) -> None:
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
+    def __init__(self, task_id: str, raised: Raised) -> None:
+        super().__init__(f"{raised.type}: {raised.message}")
+        self.task_id = task_id
+        self.type = raised.type
         """Name of the exception's type, for example ``ValueError``."""
-        self.message = message
-        self.traceback = traceback
+        self.message = raised.message
+        """Its arguments as one text."""
+        self.arguments = raised.arguments
+        """Its arguments, as the worker has written them in JSON."""
+        self.module = raised.module
+        """Name of the module that its type is from, if that is stored."""
+        self.traceback = raised.traceback
 
 
 class TaskCancelled(PetioleError):

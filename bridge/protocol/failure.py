@@ -1,7 +1,10 @@
 """A task's error: as it is stored, and as it stands in updates, bounded. Type, message and traceback are texts."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
+
+from bridge.errors import Raised
 
 MESSAGE_LIMIT = 2_000
 TRACEBACK_LIMIT = 8_000
@@ -32,17 +35,23 @@ def failure_from_repr(exception: object, traceback: object = None) -> dict[str, 
 
 def failure_from_meta(result: object, traceback: object) -> dict[str, Any]:
     """From the ``result`` of a failed task's meta."""
-    return failure(*exception_of(result), traceback)
+    raised = raised_in(result)
+    return failure(raised.type, raised.message, traceback)
 
 
-def exception_of(result: object) -> tuple[str, str]:
-    """Type and message in the ``result`` of a failed task's meta. What ``exc_module`` names is never imported."""
+def raised_in(result: object, traceback: object = None) -> Raised:
+    """The exception in the ``result`` of a failed task's meta. What ``exc_module`` names is never imported."""
     if not isinstance(result, dict):
-        return "Exception", str(result)
-    message = result.get("exc_message", "")
-    if isinstance(message, list):
-        message = ", ".join(part if isinstance(part, str) else repr(part) for part in message)
-    return str(result.get("exc_type", "Exception")), str(message)
+        return Raised("Exception", str(result), (result,), None, traceback_of(traceback))
+    told, module = result.get("exc_message", []), result.get("exc_module")
+    arguments: Sequence[Any] = told if isinstance(told, list) else (told,)
+    return Raised(
+        type=str(result.get("exc_type", "Exception")),
+        message=", ".join(part if isinstance(part, str) else repr(part) for part in arguments),
+        arguments=arguments,
+        module=module if isinstance(module, str) else None,
+        traceback=traceback_of(traceback),
+    )
 
 
 def traceback_of(traceback: object) -> str | None:

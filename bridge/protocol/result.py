@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bridge.errors import TaskCancelled, TaskFailed, UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.compression import decompressed
-from bridge.protocol.failure import exception_of, failure_from_meta, traceback_of
+from bridge.protocol.failure import failure_from_meta, raised_in
 from bridge.protocol.news import UNKNOWN_ATTEMPT, Fields, News
 from bridge.protocol.serializers import loads_any
 from bridge.protocol.state import Status
@@ -104,10 +104,10 @@ def outcome(meta: TaskMeta) -> Any:
     """
     if meta.state == "SUCCESS":
         return _made_again(meta)
-    kind, message = exception_of(meta.result)
+    raised = raised_in(meta.result, meta.traceback)
     if meta.state == "REVOKED":
-        raise TaskCancelled(meta.task_id, message)
-    raise TaskFailed(kind, message, traceback_of(meta.traceback))
+        raise TaskCancelled(meta.task_id, raised.message)
+    raise TaskFailed(meta.task_id, raised)
 
 
 def _made_again(meta: TaskMeta) -> Any:

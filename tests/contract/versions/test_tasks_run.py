@@ -112,7 +112,7 @@ async def test_a_time_limit_ends_a_task(client: TaskClient, limits: Any, error: 
     handle = await client.submit("golden.naps", [60], **limits)
     with pytest.raises(TaskFailed) as failed:
         await handle.result(DEADLINE)
-    assert failed.value.kind == error
+    assert failed.value.type == error
     assert kinds(await to_its_end(client, handle.task_id)) == [*RAN, "failed"]
 
 
@@ -120,7 +120,9 @@ async def test_a_task_that_fails_tells_its_type_message_and_traceback(client: Ta
     handle = await client.submit("golden.fails")
     with pytest.raises(TaskFailed) as failed:
         await handle.result(DEADLINE)
-    assert (failed.value.kind, failed.value.message) == ("ValueError", "it's broken, 5")
+    told = failed.value
+    assert (told.task_id, told.type, told.module) == (handle.task_id, "ValueError", "builtins")
+    assert (told.message, told.arguments) == ("it's broken, 5", ["it's broken", 5])
     assert "celery_tasks.py" in (failed.value.traceback or "")
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from bridge.protocol.failure import (
@@ -6,6 +8,7 @@ from bridge.protocol.failure import (
     failure,
     failure_from_meta,
     failure_from_repr,
+    raised_in,
 )
 
 
@@ -42,6 +45,23 @@ def test_an_exceptions_repr_is_taken_apart(exception: object, kind: str, message
 )
 def test_a_failed_tasks_meta_gives_type_and_message(result: object, kind: str, message: str) -> None:
     assert failure_from_meta(result, None) == {"type": kind, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("result", "arguments", "module"),
+    [
+        ({"exc_type": "A", "exc_message": ["a", 2, None], "exc_module": "proj.errors"}, ["a", 2, None], "proj.errors"),
+        ({"exc_type": "OldCelery", "exc_message": "a text", "exc_module": 5}, ("a text",), None),
+        ({"exc_type": "Bare", "exc_message": []}, [], None),
+        ({}, [], None),
+        ("just a text", ("just a text",), None),
+    ],
+)
+def test_a_failed_tasks_meta_gives_arguments_and_module(
+    result: object, arguments: Sequence[object], module: str | None
+) -> None:
+    raised = raised_in(result)
+    assert (raised.arguments, raised.module) == (arguments, module)
 
 
 def test_a_traceback_comes_along() -> None:

@@ -208,7 +208,18 @@ def test_a_failure_is_told_whole_to_who_awaits_it() -> None:
     found = read_meta(meta("a1", "FAILURE", exception("ValueError", message), traceback=traceback))
     with pytest.raises(TaskFailed) as failed:
         outcome(found)
-    assert (failed.value.kind, failed.value.message, failed.value.traceback) == ("ValueError", message, traceback)
+    told = failed.value
+    assert (told.task_id, told.type, told.message, told.traceback) == ("a1", "ValueError", message, traceback)
+    assert str(told) == f"ValueError: {message}"
+
+
+def test_a_failure_says_what_was_raised_with_which_arguments() -> None:
+    typed = {"__type__": "decimal", "__value__": "1.50"}
+    raised = {"exc_type": "OutOfStock", "exc_message": ["pear", 5, typed], "exc_module": "os.system"}
+    with pytest.raises(TaskFailed) as failed:
+        outcome(read_meta(meta("a1", "FAILURE", raised)))
+    assert (failed.value.type, failed.value.module) == ("OutOfStock", "os.system")
+    assert (failed.value.arguments, failed.value.traceback) == (["pear", 5, typed], None)
 
 
 @pytest.mark.parametrize(("children", "found"), [([], []), ([[["a2", None], None]],) * 2, (None, None)])
