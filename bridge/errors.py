@@ -1,11 +1,34 @@
 """Every error the bridge raises, as one tree. Each says what to do next."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 
 class PetioleError(Exception):
-    """The root: `except PetioleError` catches all that the bridge raises by itself."""
+    """The root: `except PetioleError` catches all that the bridge raises by itself.
+
+    It can be pickled and copied, with its attributes; as with any exception the cause stays behind.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python's own calls the class with `args`, the sentence alone, where a class here takes what that is made of.
+        return _bare, (type(self), self.args), self._sent()
+
+    def __copy__(self) -> Self:
+        again = _bare(type(self), self.args)
+        vars(again).update(vars(self))
+        return again
+
+    def _sent(self) -> dict[str, Any]:
+        """The attributes that go along to another process."""
+        return dict(vars(self))
+
+
+ErrorT = TypeVar("ErrorT", bound=PetioleError)
+
+
+def _bare(kind: type[ErrorT], args: tuple[Any, ...]) -> ErrorT:
+    return kind.__new__(kind, *args)
 
 
 class InvalidSettings(PetioleError):
@@ -84,7 +107,8 @@ class HeldBack(NotAccepted):
 class SomeRefused(NotAccepted):
     """Of many tasks some were not accepted; the others are queued.
 
-    `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index.
+    `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index. In another
+    process, if it is sent to one, it has ids in the place of the handles.
     """
 
     def __init__(self, outcomes: Sequence[object]) -> None:
@@ -93,6 +117,10 @@ class SomeRefused(NotAccepted):
         super().__init__(
             f"{len(self.errors)} of {len(outcomes)} tasks were not accepted. The first is number {at}: {first}"
         )
+
+    def _sent(self) -> dict[str, Any]:
+        ids = [one if isinstance(one, PetioleError) else getattr(one, "task_id", one) for one in self.outcomes]
+        return vars(self) | {"outcomes": ids}
 
     def _told(self, outcomes: Sequence[object]) -> None:
         self.outcomes = outcomes
