@@ -150,9 +150,8 @@ class _Reader:
             raise InvalidMessage(f"{pointer}/options/task_id", "is the id of another task of this workflow")
         if task_id is not None:
             self._task_ids.add(task_id)
-        made = replace(made, tags=tuple(options.pop("tags", None) or ()))
-        stamps = options.pop("stamps", None)
-        made = made.set(**with_trace(options, self._trace))
+        tags, stamps = tuple(options.pop("tags", None) or ()), options.pop("stamps", None)
+        made = replace(made, tags=tags, options=with_trace(options, self._trace))
         return _checked(_stamped(made, stamps, pointer) if stamps else made, pointer)
 
     def _chain(self, node: Mapping[str, Any], pointer: str, depth: int) -> Canvas:

@@ -2,29 +2,83 @@
 
 from bridge.cancelling import Cancelled
 from bridge.client import TaskClient
+from bridge.errors import (
+    BrokerUnavailable,
+    CallsBrokeOff,
+    DuplicateTask,
+    HeldBack,
+    IdempotencyKeyReused,
+    InvalidMessage,
+    InvalidSettings,
+    NotAccepted,
+    PayloadGone,
+    PetioleError,
+    PublisherBusy,
+    QueueNotFound,
+    QueuePaused,
+    QueueSaturated,
+    SomeRefused,
+    SubscriberTooSlow,
+    TaskCancelled,
+    TaskEnded,
+    TaskExpired,
+    TaskFailed,
+    TaskNotFound,
+    UnreadableBytes,
+)
 from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.opening import connect, open_client
 from bridge.protocol.canvas import Canvas, chain, chord, chunks, group, signature, xmap, xstarmap
 from bridge.protocol.events import CeleryEvent
 from bridge.protocol.serializers import Serializer, register_serializer
+from bridge.protocol.signature import Chain, Chord, Group, PartOptions, Signature
+from bridge.protocol.state import Status
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.remote.control import TaskControl
 from bridge.submit.call import Call, SubmitOptions
 
 __all__ = [
+    "BrokerUnavailable",
     "Call",
+    "CallsBrokeOff",
     "Cancelled",
     "Canvas",
     "CeleryEvent",
+    "Chain",
     "ChainHandle",
+    "Chord",
+    "DuplicateTask",
+    "Group",
     "GroupHandle",
+    "HeldBack",
+    "IdempotencyKeyReused",
+    "InvalidMessage",
+    "InvalidSettings",
+    "NotAccepted",
+    "PartOptions",
+    "PayloadGone",
+    "PetioleError",
+    "PublisherBusy",
+    "QueueNotFound",
+    "QueuePaused",
+    "QueueSaturated",
     "Serializer",
+    "Signature",
+    "SomeRefused",
+    "Status",
     "StatusUpdate",
     "SubmitOptions",
+    "SubscriberTooSlow",
+    "TaskCancelled",
     "TaskClient",
     "TaskControl",
+    "TaskEnded",
+    "TaskExpired",
+    "TaskFailed",
     "TaskHandle",
+    "TaskNotFound",
     "TaskRecord",
+    "UnreadableBytes",
     "chain",
     "chord",
     "chunks",

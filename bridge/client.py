@@ -1,16 +1,16 @@
 """The client: submit tasks of a Celery installation and know what becomes of them, in asyncio and without Celery."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 from bridge.cancelling import Cancelled, cancel
 from bridge.errors import CallsBrokeOff, PetioleError, SomeRefused
 from bridge.follow.follower import Follower, following, updates
 from bridge.follow.hub import DEFAULT_BUFFER
 from bridge.follow.workflow_follower import After, workflow_updates
-from bridge.handle import GroupHandle, TaskHandle, handle_of
+from bridge.handle import ChainHandle, GroupHandle, TaskHandle, handle_of
 from bridge.launcher import Begun, Launcher
 from bridge.parts import Parts
 from bridge.producer import Producer, Queued
@@ -19,13 +19,14 @@ from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.catalog import Catalog
 from bridge.protocol.events import CeleryEvent
 from bridge.protocol.result import TaskMeta, outcome, read_meta
+from bridge.protocol.signature import Chain, Chord, Group, Signature
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.remote.control import TaskControl
 from bridge.remote.queues import Backlog, WatcherStatus, WorkerStatus
 from bridge.replays import Replays
 from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import Replayed
-from bridge.submit.call import Asked, Call, SubmitOptions
+from bridge.submit.call import Call, Calls, ManyOptions, SubmitOptions
 
 
 class TaskClient:
@@ -89,26 +90,23 @@ class TaskClient:
         task_id, eta, replayed, ignores_result = accepted
         return TaskHandle(self, task_id, eta=eta, replayed=replayed, ignores_result=ignores_result)
 
+    @overload
     async def submit_many(
-        self,
-        calls: Iterable[Asked] | AsyncIterable[Asked],
-        *,
-        return_exceptions: bool = False,
-        batch: str | None = None,
-        atomic: bool = False,
-        key: str | None = None,
+        self, calls: Calls, *, return_exceptions: Literal[False] = False, **options: Unpack[ManyOptions]
+    ) -> list[TaskHandle]: ...
+    @overload
+    async def submit_many(
+        self, calls: Calls, *, return_exceptions: bool, **options: Unpack[ManyOptions]
+    ) -> list[TaskHandle | PetioleError]: ...
+    async def submit_many(
+        self, calls: Calls, *, return_exceptions: bool = False, **options: Unpack[ManyOptions]
     ) -> list[Any]:
         """Queue many tasks, a hundred or so in each round trip; a `TaskHandle` for each, in their order.
 
         A call is a `Call`, a tuple of its parts, or a signature. Beside the handles no more than two batches are in
         memory, so `calls` may be a generator, also an asynchronous one. What is refused does not keep the others back;
         once Redis has not answered, the rest is refused without asking it. With `return_exceptions` the error stands in
-        the place of the handle, as `asyncio.gather` has it. Records, the feed and the list know them by the id `batch`.
-
-        With `atomic` all are queued, or none: they are all in memory and go in one round trip, in which Redis does
-        nothing else. Those that could have been queued are then told as `HeldBack`.
-        With an idempotency `key` each claims the part of it that is its place, so what is sent again queues what is
-        missing; `IdempotencyKeyReused` is raised, and no more queued, after one that is another task than before.
+        the place of the handle, as `asyncio.gather` has it. For `batch`, `atomic` and `key` see `ManyOptions`.
 
         Raises:
             SomeRefused: not all were accepted; its `outcomes` say which.
@@ -118,7 +116,7 @@ class TaskClient:
             BrokerUnavailable: `atomic`, and Redis did not answer.
         """
         try:
-            outcomes = await self._producer.submit_many(calls, batch=batch, atomic=atomic, key=key)
+            outcomes = await self._producer.submit_many(calls, **options)
         except CallsBrokeOff as error:
             error.outcomes = self._told(error.outcomes)
             raise
@@ -127,6 +125,14 @@ class TaskClient:
             raise SomeRefused(told)
         return told
 
+    @overload
+    async def start(self, canvas: Signature, *, record: bool = True) -> TaskHandle: ...
+    @overload
+    async def start(self, canvas: Group, *, record: bool = True) -> GroupHandle: ...
+    @overload
+    async def start(self, canvas: Chord, *, record: bool = True) -> ChainHandle | GroupHandle: ...
+    @overload
+    async def start(self, canvas: Chain, *, record: bool = True) -> TaskHandle | GroupHandle: ...
     async def start(self, canvas: Canvas, *, record: bool = True) -> TaskHandle | GroupHandle:
         """Queue a workflow: a signature, chain, group or chord of `bridge.canvas`, nested at will.
 

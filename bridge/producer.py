@@ -1,6 +1,6 @@
 """The producer: what callers ask for, made into task messages and handed to the publisher."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
@@ -13,7 +13,7 @@ from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import NO_FACTS, Facts, Outcome, Replayed, Submission
 from bridge.submit.bindings import ROUTED
 from bridge.submit.bulk import raise_first, submit_all, submit_together
-from bridge.submit.call import Asked, Call, call_of
+from bridge.submit.call import Asked, Call, Calls, call_of
 from bridge.submit.entry import Entry
 from bridge.submit.idempotency import Claim, check_key, fingerprint
 from bridge.submit.options import DEFAULTS, Options
@@ -58,7 +58,7 @@ class Producer:
         return queued
 
     async def submit_many(
-        self, calls: Iterable[Asked] | AsyncIterable[Asked], *, batch: str | None, atomic: bool, key: str | None
+        self, calls: Calls, *, batch: str | None = None, atomic: bool = False, key: str | None = None
     ) -> list[Outcome | Queued]:
         """Queue many tasks; see `TaskClient.submit_many`."""
         publisher, ignoring = self._parts.publisher, set[int]()

@@ -8,13 +8,36 @@ depends on what it meets, as a group followed by a task is a chord.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import reduce
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from bridge.errors import InvalidMessage
 
 Options = Mapping[str, Any]
 LINKS = ("link", "link_error")
+
+
+class PartOptions(TypedDict, total=False):
+    """What may be set on a part, by Celery's names; `SubmitOptions` says what they are. None of them may be None."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+    priority: int
+    countdown: float
+    eta: datetime
+    expires: datetime | float
+    time_limit: float
+    soft_time_limit: float
+    task_id: str
+    serializer: str
+    compression: str
+    ignore_result: bool
+    shadow: str
+    headers: dict[str, Any]
+    argsrepr: str
+    kwargsrepr: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +46,7 @@ class Part(ABC):
 
     options: Options = field(default_factory=dict)
 
-    def set(self, *, immutable: bool | None = None, **options: Any) -> Self:
+    def set(self, *, immutable: bool | None = None, **options: Unpack[PartOptions]) -> Self:
         """The same with these options. One that is immutable is not given the result of what ran before it.
 
         Raises:

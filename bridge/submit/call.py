@@ -1,6 +1,6 @@
 """What a caller asks for: a task, what to call it with, and options by the names of Celery's `send_task`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict, cast
 
@@ -59,6 +59,23 @@ class SubmitOptions(TypedDict, total=False):
     record: bool | None
 
 
+class ManyOptions(TypedDict, total=False):
+    """The keyword arguments of `submit_many` that are about all of its tasks.
+
+    Records, the feed and the list know them by the id `batch`.
+
+    With `atomic` all are queued, or none: they are all in memory and go in one round trip, in which Redis does nothing
+    else. Those that could have been queued are then told as `HeldBack`.
+
+    With an idempotency `key` each claims the part of it that is its place, so what is sent again queues what is
+    missing; `IdempotencyKeyReused` is raised, and no more queued, after one that is another task than before.
+    """
+
+    batch: str | None
+    atomic: bool
+    key: str | None
+
+
 class Call(NamedTuple):
     """One task to submit: its name, what to call it with, and its options."""
 
@@ -70,6 +87,7 @@ class Call(NamedTuple):
 
 Asked = Call | Signature | tuple[Any, ...] | PetioleError
 """What can be submitted among many. An error stands for what could not even be read: it is its own outcome."""
+Calls = Iterable[Asked] | AsyncIterable[Asked]
 
 
 def call_of(asked: Asked) -> Call:

@@ -6,11 +6,11 @@ They build the values of `bridge.protocol.signature`, which do not change: use w
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.plan import BackendKey, Plan, PlannedTask, Sending, plan
-from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature, folded
+from bridge.protocol.signature import Canvas, Chain, Chord, Group, PartOptions, Signature, folded
 
 __all__ = [
     "BackendKey",
@@ -37,7 +37,7 @@ def signature(
     *,
     immutable: bool = False,
     tags: Iterable[str] = (),
-    **more: Any,
+    **more: Unpack[PartOptions],
 ) -> Signature:
     """One task. Unless it is immutable, the result of what ran before comes in front of `args`.
 

@@ -64,7 +64,7 @@ def test_what_is_not_given_has_its_default() -> None:
         ({"link": "tasks.add"}, "/link"),
         ({"link": [add, {"task": "tasks.add"}]}, "/link/1"),
         ({"link": signature("celery.group")}, "/link/0/task"),
-        ({"link_error": [add, add.set(queue=5)]}, "/link_error/1/options/queue"),
+        ({"link_error": [add, signature("tasks.add", (), {}, {"queue": 5})]}, "/link_error/1/options/queue"),
         ({"link": chord([add], group())}, "/link/0/body"),
         ({"chord": [add]}, "/chord"),
         ({"chord": signature("celery.map")}, "/chord/kwargs/task"),
