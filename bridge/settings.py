@@ -1,9 +1,12 @@
 """What the bridge can be told, read from the environment with the prefix ``PETIOLE_``."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.address import RedisAddress, read_address
@@ -165,13 +168,13 @@ class BridgeSettings(BaseSettings):
         """Read the environment, with `given` on top.
 
         Raises:
-            InvalidSettings: a sentence that names each variable with a bad value. It does not repeat the value, since a
-                URL may hold a password.
+            InvalidSettings: a sentence that names each variable with a bad value, or what was given with one, and that
+                there is no setting of a given name. It does not repeat the value, since a URL may hold a password.
         """
         try:
             return cls(**given)  # type: ignore[arg-type]  # pydantic checks them, which is what load() is for
         except ValidationError as error:
-            raise InvalidSettings(_sentence(error, cls.model_config["env_prefix"])) from error
+            raise InvalidSettings(_sentence(error, cls, given)) from error
 
 
 def _master(name: str, url: str | None) -> str:
@@ -180,9 +183,17 @@ def _master(name: str, url: str | None) -> str:
     return name
 
 
-def _sentence(error: ValidationError, prefix: str) -> str:
-    problems = (
-        f"{prefix}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors()
-    )
-    return f"Settings that cannot work: {'; '.join(problems)}. Correct the environment and start again."
+def _sentence(error: ValidationError, settings: type[BaseSettings], given: Collection[str]) -> str:
+    problems = [(".".join(map(str, one["loc"])), _reason(one, settings)) for one in error.errors()]
+    prefix = settings.model_config["env_prefix"]
+    told = "; ".join(f"{name if name in given else prefix + name.upper()}: {reason}" for name, reason in problems)
+    from_elsewhere = any(name not in given for name, _ in problems)
+    remedy = "Correct the environment and start again." if from_elsewhere else "Correct what is given."
+    return f"Settings that cannot work: {told}. {remedy}"
+
+
+def _reason(problem: ErrorDetails, settings: type[BaseSettings]) -> str:
+    if problem["type"] != "extra_forbidden":
+        return problem["msg"].removeprefix("Value error, ")
+    nearest = get_close_matches(str(problem["loc"][0]), settings.model_fields, n=1)
+    return f"is no setting; the nearest is {nearest[0]}" if nearest else "is no setting"

@@ -140,8 +140,18 @@ def test_an_error_does_not_repeat_a_password(monkeypatch: pytest.MonkeyPatch, ur
 
 
 def test_a_setting_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(InvalidSettings, match="PETIOLE_REDIS_ULR"):
+    with pytest.raises(InvalidSettings, match=r" redis_ulr: is no setting; the nearest is redis_url\. Correct what is"):
         BridgeSettings.load(redis_ulr="redis://localhost")
+    with pytest.raises(InvalidSettings, match=r" wibble: is no setting\. Correct what is given\."):
+        BridgeSettings.load(wibble="redis://localhost")
+
+
+def test_what_was_given_badly_is_not_blamed_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidSettings, match=r"work: history_limit: .+\. Correct what is given\.$"):
+        BridgeSettings.load(history_limit=1)
+    monkeypatch.setenv("PETIOLE_OPEN_TTL", "1")
+    with pytest.raises(InvalidSettings, match=r"PETIOLE_OPEN_TTL: .+; history_limit: .+ Correct the environment"):
+        BridgeSettings.load(history_limit=1)
 
 
 @pytest.mark.parametrize("name", ["redis_url", "adopt"])
