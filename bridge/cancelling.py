@@ -18,7 +18,7 @@ class Cancelled(StrEnum):
     NEVER_RAN = "never-ran"
     """The task was taken out of its queue; it is cancelled."""
     REQUESTED = "requested"
-    """A worker has it. Workers were told; a task that runs goes on unless it is terminated."""
+    """A worker has it, or nothing is recorded of it. Workers were told; a task that runs goes on unless terminated."""
 
 
 async def cancel(parts: Parts, task_id: str, *, terminate: bool, signal: str, reason: str) -> Cancelled:

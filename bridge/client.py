@@ -157,9 +157,9 @@ class TaskClient:
         """
         return await self._launcher.start_batch(canvas, batch, key)
 
-    async def run(self, canvas: Canvas, *, timeout: float | None = None) -> Any:
+    async def run(self, canvas: Canvas, *, timeout: float | None = None, record: bool = True) -> Any:
         """Start a workflow and await its result. Raises what `start` and the handle's `result` raise."""
-        handle = await self.start(canvas)
+        handle = await self.start(canvas, record=record)
         return await handle.result(timeout)
 
     async def result(self, task_id: str, timeout: float | None = None) -> Any:
@@ -261,7 +261,7 @@ class TaskClient:
         With `terminate` the process that runs it is sent `signal`. The reason is kept in the record.
 
         Raises:
-            TaskNotFound: the task is not known.
+            TaskNotFound: the task is not known; of one without a record `control.revoke` tells the workers.
             TaskEnded: it has ended already.
             InvalidMessage: `signal` is no name of a signal.
             BrokerUnavailable: Redis does not answer.

@@ -152,11 +152,12 @@ class BrokerUnavailable(PetioleError):
 
 
 class TaskNotFound(PetioleError):
-    """No task with this id is known: never submitted here, or long gone."""
+    """No task with this id is known: never submitted here, or without a record, or long gone."""
 
     def __init__(self, task_id: str) -> None:
         super().__init__(
-            f"No task with the id {task_id!r} is known. It was never submitted, or its record has expired."
+            f"No task with the id {task_id!r} is known. It was never submitted, or without a record, or its record has "
+            "expired."
         )
         self.task_id = task_id
 

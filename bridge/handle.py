@@ -122,14 +122,17 @@ class ChainHandle(TaskHandle):
         return self._client.follow_workflow(self._node, after)
 
     async def cancel(self, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = "") -> Cancelled:
-        """Cancel all steps that have not ended.
+        """Cancel all steps that have not ended. Of those of which nothing is recorded the workers are told.
 
         Raises:
-            TaskEnded, TaskNotFound: all have ended, or the rest will never run.
+            TaskEnded: all have ended.
         """
         told = await _cancel(self._client, self._node, terminate=terminate, signal=signal, reason=reason)
         if not told:
-            return await super().cancel(terminate=terminate, signal=signal, reason=reason)
+            try:
+                return await super().cancel(terminate=terminate, signal=signal, reason=reason)
+            except TaskNotFound:  # nothing is recorded of what has not ended
+                return Cancelled.REQUESTED
         return Cancelled.REQUESTED if Cancelled.REQUESTED in told.values() else Cancelled.NEVER_RAN
 
     async def forget(self) -> None:
@@ -194,6 +197,8 @@ class GroupHandle:
         self, *, terminate: bool = False, signal: str = "SIGTERM", reason: str = ""
     ) -> dict[str, Cancelled]:
         """Cancel all tasks that have not ended, also before the group: what it achieved, by the task's id.
+
+        Of those of which nothing is recorded the workers are told, and nothing stands there.
 
         Raises:
             InvalidMessage: `signal` is no name of a signal.

@@ -18,7 +18,7 @@ class SubmitOptions(TypedDict, total=False):
     and `compression` go by Kombu's names. `link` and `link_error` are one signature or several, `chord` is the body of
     the chord that the task is a part of. `stamps` are headers that stay with the task when it is retried;
     `stamped_headers` gives their order, if it matters. `argsrepr` and `kwargsrepr` are shown by Flower in the place of
-    the arguments. Without `record` nothing is written but Celery's own keys.
+    the arguments. Without `record` nothing is written but Celery's own keys, and the `idempotency_key` if one is given.
 
     `idempotency_key` is not Celery's: of submits with the same key only the first queues a task, and the others answer
     its handle, as long as the key is remembered (`idempotency_ttl`). With another task, other arguments or options than

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from bridge import Call, TaskClient, chain, group, signature
+from bridge import Call, Cancelled, TaskClient, TaskHandle, chain, group, signature
 from bridge.errors import BrokerUnavailable, DuplicateTask, QueueSaturated, TaskNotFound
+from bridge.protocol.envelope import open_json
 from bridge.protocol.events import read_events
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
@@ -14,6 +15,7 @@ from bridge.submit.publisher import Publisher
 from tests.celery_says import meta
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
+from tests.integration.pidbox import CHANNEL
 from tests.integration.submissions import TOMORROW, identity, submission
 
 
@@ -46,7 +48,7 @@ async def test_its_result_is_awaited_as_any_other(client: TaskClient, redis: Red
 
 async def test_nothing_is_known_of_it_but_its_result(client: TaskClient) -> None:
     task = await client.submit("tasks.add", record=False)
-    with pytest.raises(TaskNotFound):
+    with pytest.raises(TaskNotFound, match="never submitted, or without a record, or its record has expired"):
         await task.status()
 
 
@@ -92,6 +94,33 @@ async def test_a_task_whose_answer_was_lost_is_not_sent_again(
 
     assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable, str]
     assert await redis.execute("LLEN", "celery") == 2
+
+
+async def test_an_idempotency_key_is_kept_all_the_same(client: TaskClient, redis: Redis) -> None:
+    first, again = [await client.submit("tasks.add", record=False, idempotency_key="k1") for _ in range(2)]
+    assert (again.task_id, again.replayed) == (first.task_id, True)
+    assert await redis.execute("LLEN", "celery") == 1
+    assert {key for key in await keys(redis) if not key.startswith("celery")} == {"petiole:idempotency::k1"}
+
+
+async def test_a_workflow_is_run_without_a_record(client: TaskClient, redis: Redis) -> None:
+    with pytest.raises(TimeoutError):
+        await client.run(chain(signature("tasks.add"), signature("tasks.add")), timeout=0, record=False)
+    assert await keys(redis) == {"celery"}
+
+
+async def test_a_chain_without_a_record_is_cancelled_by_telling_the_workers(client: TaskClient, redis: Redis) -> None:
+    handle = await client.start(chain(signature("tasks.add"), signature("tasks.add")), record=False)
+    assert isinstance(handle, TaskHandle)
+    messages = redis.listen(CHANNEL)
+    async with asyncio.timeout(5):
+        assert (await anext(messages)).begins
+        assert await handle.cancel() is Cancelled.REQUESTED
+        told = open_json((await anext(messages)).data)
+    await messages.aclose()
+    assert told["method"] == "revoke"
+    assert handle.task_id in told["arguments"]["task_id"]
+    assert len(told["arguments"]["task_id"]) == 2
 
 
 async def test_later_steps_of_a_workflow_need_no_record_either(client: TaskClient, redis: Redis) -> None:
