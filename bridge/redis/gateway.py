@@ -94,6 +94,15 @@ class Redis:
         with translated():
             return await self._batcher.call(command)
 
+    async def execute_apart(self, *command: Arg) -> Reply:
+        """Run a command in a round trip of its own, which neither waits for those of callers nor is refused.
+
+        For what is asked by one task alone, since it has no bound of its own.
+        """
+        with translated():
+            async with self._in_time():
+                return await cast("Any", self._client).execute_command(*command)
+
     def hand_over(self, *command: Arg, otherwise: str) -> None:
         """Have a command run with all others of this moment, and go on: it is sent at the latest as the gateway closes.
 

@@ -37,6 +37,13 @@ class ResultBackend:
         values: list[bytes | None] = await self._redis.execute("MGET", *map(self.keys.result, task_ids))
         return values
 
+    async def stored_apart(self, task_ids: Sequence[str]) -> list[bytes | None]:
+        """As `stored`, for one task of this process alone: not in line with what callers ask, which may be full."""
+        if not task_ids:
+            return []
+        values: list[bytes | None] = await self._redis.execute_apart("MGET", *map(self.keys.result, task_ids))
+        return values
+
     async def check_readable(self, task_ids: Sequence[str]) -> None:
         """Check why not all results are there; that one is not there yet is no error.
 

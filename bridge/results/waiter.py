@@ -50,7 +50,7 @@ class ResultWaiter:
         """The meta of a task once it has ended. Survives a lost connection; cancel it to give up.
 
         Raises:
-            UnreadableBytes: what is stored is not what Celery stores.
+            UnreadableBytes: what is stored is not what Celery stores, or the server refuses to tell of results.
         """
         futures = self._awaited.setdefault(task_id, [])
         if not futures:
@@ -101,6 +101,9 @@ class ResultWaiter:
                 logger.warning("results are awaited on a new connection: %s", self._away)
             except* UnreadableBytes as errors:  # the server refuses to subscribe or to read, and would again
                 self._give_up(errors.exceptions[0])
+            except* Exception as errors:  # nobody may wait for a loop that has ended, now or later
+                logger.exception("results cannot be awaited, will try again")
+                self._give_up(errors.exceptions[0])
             await asyncio.sleep(RECONNECT_SECONDS)
             self._joining, self._leaving = list(self._awaited), []
             self._work.set()
@@ -125,7 +128,7 @@ class ResultWaiter:
             first, self._joining = self._joining[:BATCH], self._joining[BATCH:]
             batch = [task_id for task_id in dict.fromkeys(first) if task_id in self._awaited]
             await subscriptions.subscribe([self._backend.keys.result(task_id) for task_id in batch])
-            for task_id, value in zip(batch, await self._backend.stored(batch), strict=True):
+            for task_id, value in zip(batch, await self._backend.stored_apart(batch), strict=True):
                 if value is not None:
                     self._settle(task_id, value)
             self._away = None

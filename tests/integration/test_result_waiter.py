@@ -1,14 +1,14 @@
 """Awaiting results: subscribed before they are read, on one connection, and nothing left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 
 from app.cli.processes.child import Child
-from bridge.errors import UnreadableBytes
+from bridge.errors import PublisherBusy, UnreadableBytes
 from bridge.redis import Redis
 from bridge.results.backend import ResultBackend
 from bridge.results.waiter import BATCH, ResultWaiter
@@ -154,3 +154,48 @@ async def test_whoever_begins_to_wait_in_the_moment_a_result_comes_has_it_too(
         await has_come.wait()
         await asyncio.gather(*waiting)
     await until(partial(hears, redis))
+
+
+async def test_results_come_though_callers_have_filled_the_line_to_redis(redis: Redis, shared_url: str) -> None:
+    narrow = BridgeSettings.load(redis_url=shared_url, max_pending_submits=1, command_timeout=DEADLINE)
+
+    async def is_on_its_way() -> bool:
+        await redis.execute("PING")
+        return "on_their_way=1" in repr(gateway)
+
+    async with Redis.open(shared_url, narrow) as gateway, opened(gateway, narrow) as waiter:
+        ahead = asyncio.create_task(gateway.execute("BLPOP", "way", DEADLINE))
+        await until(is_on_its_way)
+        in_line = asyncio.create_task(gateway.execute("PING"))
+        await is_on_its_way()
+        with pytest.raises(PublisherBusy):
+            await gateway.execute("PING")
+
+        await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+        try:
+            async with asyncio.timeout(DEADLINE / 4):
+                assert (await waiter.wait("a1")).result == 3
+        finally:
+            await redis.execute("RPUSH", "way", "free")
+        await asyncio.gather(ahead, in_line)
+
+
+class Mistaken(ResultBackend):
+    """A backend whose first reads find a mistake in the program."""
+
+    mistakes = 2
+
+    async def stored_apart(self, task_ids: Sequence[str]) -> list[bytes | None]:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise ZeroDivisionError
+        return await super().stored_apart(task_ids)
+
+
+async def test_a_mistake_is_told_to_all_who_wait_and_ends_nothing(redis: Redis, settings: BridgeSettings) -> None:
+    await stores(redis, "a1", meta("a1", "SUCCESS", 3))
+    async with ResultWaiter.open(redis, Mistaken(redis, settings)) as waiter, asyncio.timeout(DEADLINE / 4):
+        for _ in range(Mistaken.mistakes):
+            told = await asyncio.gather(waiter.wait("a1"), waiter.wait("b1"), return_exceptions=True)
+            assert [type(one) for one in told] == [ZeroDivisionError] * 2
+        assert (await waiter.wait("a1")).result == 3
