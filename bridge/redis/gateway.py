@@ -94,14 +94,17 @@ class Redis:
         with translated():
             return await self._batcher.call(command)
 
-    async def execute_apart(self, *command: Arg) -> Reply:
-        """Run a command in a round trip of its own, which neither waits for those of callers nor is refused.
+    async def apart(self, *commands: Command) -> list[Reply]:
+        """Run commands in a round trip of their own, which neither waits for those of callers nor is refused.
 
-        For what is asked by one task alone, since it has no bound of its own.
+        For what one task alone asks, since nothing here bounds it. Raises the first error of a command.
         """
         with translated():
-            async with self._in_time():
-                return await cast("Any", self._client).execute_command(*command)
+            replies = list(await self._execute(commands))
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
 
     def hand_over(self, *command: Arg, otherwise: str) -> None:
         """Have a command run with all others of this moment, and go on: it is sent at the latest as the gateway closes.
@@ -118,7 +121,7 @@ class Redis:
         except PublisherBusy as error:
             logger.warning("%s: %s", otherwise, error)
 
-    async def _execute(self, commands: Sequence[tuple[Arg, ...]]) -> Sequence[Reply | Exception]:
+    async def _execute(self, commands: Sequence[Command]) -> Sequence[Reply | Exception]:
         async with self._in_time(), self._client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)

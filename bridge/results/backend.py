@@ -1,19 +1,13 @@
 """The result backend: reads what workers stored, and hears what they publish."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
-from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.naming import result_keys
 from bridge.protocol.canvas import BackendKey
 from bridge.protocol.result import revoked_meta
 from bridge.redis import Command, Echo, Published, Redis
 from bridge.settings import BridgeSettings
 
-CHECK_SECONDS = 0.5
-"""How long somebody whose time is over is kept, to tell why."""
-CHECKED = 500
-"""Tasks of a workflow whose results are looked at for that."""
 SIZE, CLAIM = ".s", ".c"
 """Ends of a chord's keys: how many tasks it waits for; that its body was sent (celery/backends/redis.py, 5.7)."""
 
@@ -41,27 +35,9 @@ class ResultBackend:
         """As `stored`, for one task of this process alone: not in line with what callers ask, which may be full."""
         if not task_ids:
             return []
-        values: list[bytes | None] = await self._redis.execute_apart("MGET", *map(self.keys.result, task_ids))
+        values: list[bytes | None]
+        (values,) = await self._redis.apart(("MGET", *map(self.keys.result, task_ids)))
         return values
-
-    async def check_readable(self, task_ids: Sequence[str]) -> None:
-        """Check why not all results are there; that one is not there yet is no error.
-
-        Raises:
-            UnreadableBytes: the key of a result holds something else, which `stored` passes over.
-            BrokerUnavailable: the server does not answer within `CHECK_SECONDS`.
-        """
-        keys = [self.keys.result(task_id) for task_id in task_ids[:CHECKED]]
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                kinds = await asyncio.gather(*(self._redis.execute("TYPE", key) for key in keys))
-        except TimeoutError as error:
-            raise BrokerUnavailable(f"the result backend has not answered within {CHECK_SECONDS} s") from error
-        for key, kind in zip(keys, kinds, strict=True):
-            if kind not in (b"none", b"string"):
-                raise UnreadableBytes(
-                    f"{key} is a {kind.decode()}, where Celery stores a string: delete it, if it is yours"
-                )
 
     async def store_revoked(self, task_id: str) -> None:
         """Store and publish what Celery does for a task revoked before it ran, so that its waiters wake up."""

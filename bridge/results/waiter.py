@@ -12,6 +12,7 @@ from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.protocol.result import READY_STATES, TaskMeta, read_meta
 from bridge.redis import Redis, Subscriptions
 from bridge.results.backend import ResultBackend
+from bridge.results.late_check import LateCheck
 
 logger = logging.getLogger(__name__)
 BATCH = 500
@@ -26,9 +27,10 @@ ValueT = TypeVar("ValueT")
 class ResultWaiter:
     """Subscribes to a task's result before it reads it, so that no result falls between; leaves when nobody waits."""
 
-    def __init__(self, redis: Redis, backend: ResultBackend) -> None:
+    def __init__(self, redis: Redis, backend: ResultBackend, late_check: LateCheck) -> None:
         self._redis = redis
         self._backend = backend
+        self._late_check = late_check
         self._awaited: dict[str, list[Future]] = {}
         self._joining: list[str] = []
         self._leaving: list[str] = []
@@ -39,9 +41,10 @@ class ResultWaiter:
     @asynccontextmanager
     async def open(cls, redis: Redis, backend: ResultBackend) -> AsyncIterator[Self]:
         """A waiter that connects when something is first awaited."""
-        waiter = cls(redis, backend)
-        async with alongside(waiter._serve_for_ever(), name="results"):
-            yield waiter
+        async with LateCheck.open(redis, backend.keys) as late_check:
+            waiter = cls(redis, backend, late_check)
+            async with alongside(waiter._serve_for_ever(), name="results"):
+                yield waiter
 
     def __repr__(self) -> str:
         return f"<ResultWaiter awaited={len(self._awaited)}>"
@@ -75,6 +78,8 @@ class ResultWaiter:
             TimeoutError: it is not; `of` says what has not ended.
             BrokerUnavailable: it is not, and the result backend does not answer.
             UnreadableBytes: it is not, and the key of a result holds something else.
+
+        That it is late is all that is said when there are too many late ones to be looked at.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -82,7 +87,7 @@ class ResultWaiter:
         except TimeoutError as error:
             if self._away:
                 raise self._away from self._away.__cause__
-            await self._backend.check_readable(task_ids)
+            await self._late_check.ask(task_ids)
             raise TimeoutError(f"{of} has not ended within {timeout} s.") from error
 
     def _leave(self, task_id: str) -> None:

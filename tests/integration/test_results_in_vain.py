@@ -75,6 +75,13 @@ async def test_a_backend_that_hangs_is_told_as_such(
             await awaits(client)
 
 
+async def test_of_thousands_that_are_late_in_one_moment_each_is_told_just_that(redis: Redis, shared_url: str) -> None:
+    async with connect(shared_url, max_pending_submits=100) as client:
+        results = (client.result(f"t{number}", timeout=0.2) for number in range(3_000))
+        told = await asyncio.gather(*results, return_exceptions=True)
+    assert {type(one) for one in told} == {TimeoutError}
+
+
 async def test_children_that_are_none_are_unreadable(client: TaskClient, redis: Redis) -> None:
     await redis.execute("SET", "celery-task-meta-a1", meta("a1", "SUCCESS", children=5))
     with pytest.raises(UnreadableBytes, match="not the meta of a task"):
