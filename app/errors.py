@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from app.response_headers import REQUEST_ID, described
 from bridge.errors import (
     BrokerUnavailable,
+    ClientClosed,
     DuplicateTask,
     HeldBack,
     IdempotencyKeyReused,
@@ -122,6 +123,11 @@ def _ended(error: TaskEnded) -> Problem:
     return Problem(type="task-ended", status=409, detail=str(error), more={"task_status": error.status})
 
 
+def _stopping(_error: ClientClosed) -> Problem:
+    detail = "This process is stopping. Try again, at another replica if there is one."
+    return Problem(type="broker-unavailable", status=503, detail=detail, headers={"Retry-After": "1"})
+
+
 _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     InvalidMessage: _invalid,
     TaskExpired: _plain("task-expired", 410),
@@ -136,6 +142,7 @@ _TABLE: dict[type[Exception], Callable[[Any], Problem]] = {
     QueueSaturated: _again_later("queue-saturated"),
     PublisherBusy: _again_later("queue-saturated"),
     BrokerUnavailable: _again_later("broker-unavailable"),
+    ClientClosed: _stopping,
     UnreadableBytes: _plain("stored-data-unreadable", 500),
 }
 

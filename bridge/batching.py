@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from bridge.errors import PublisherBusy
+from bridge.lifetime import Lifetime
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -34,10 +35,10 @@ class Batcher(Generic[Item, Answer]):
         self._lanes_used = 0
         self._on_their_way = 0
         self._senders: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.lifetime = Lifetime()
 
     def __repr__(self) -> str:
-        return f"<Batcher waiting={len(self._waiting)} on_their_way={self._on_their_way} closed={self._closed}>"
+        return f"<Batcher waiting={len(self._waiting)} on_their_way={self._on_their_way} closed={self.lifetime.closed}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,7 +47,7 @@ class Batcher(Generic[Item, Answer]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Sends what waits, then refuses more."""
-        self._closed = True
+        self.lifetime.closed = True
         if self._senders:
             await asyncio.wait(self._senders)
 
@@ -54,9 +55,11 @@ class Batcher(Generic[Item, Answer]):
         """Put `item` in line; await the answer, which may be an error of the flush.
 
         Raises:
-            PublisherBusy: `limit` items wait already, or the batcher is closed.
+            PublisherBusy: `limit` items wait already.
+            ClientClosed: the batcher is closed.
         """
-        if len(self._waiting) >= self._limit or self._closed:
+        self.lifetime.check()
+        if len(self._waiting) >= self._limit:
             raise PublisherBusy(len(self._waiting))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))

@@ -151,6 +151,15 @@ class BrokerUnavailable(PetioleError):
         self.retry_after = retry_after
 
 
+class ClientClosed(PetioleError):
+    """The block of the client has ended. Whoever still awaited something in it gets this, and so does a later call."""
+
+    def __init__(
+        self, reason: str = "The client is closed. Await all you need of it within its `async with`, or open another."
+    ) -> None:
+        super().__init__(reason)
+
+
 class TaskNotFound(PetioleError):
     """No task with this id is known: never submitted here, or without a record, or long gone."""
 

@@ -11,7 +11,11 @@ from bridge.settings import BridgeSettings
 
 @async_only
 async def open_client(settings: BridgeSettings) -> AsyncIterator[TaskClient]:
-    """A client by settings. Redis need not be there yet: each call says whether it is."""
+    """A client by settings. Redis need not be there yet: each call says whether it is.
+
+    What was submitted is sent at the end of the block. Whoever awaits anything else then gets `ClientClosed`, as does
+    whoever calls the client later.
+    """
     async with open_parts(settings) as parts:
         yield TaskClient(settings=settings, parts=parts)
 

@@ -11,6 +11,7 @@ from bridge.alongside import alongside
 from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
 from bridge.follow.feed_entry import FeedEntry, Selection, read_entries, tasks_of
 from bridge.follow.subscriber import Buffer, Listener, Subscriber
+from bridge.lifetime import Lifetime
 from bridge.protocol.keys import Keys
 from bridge.redis import Entry, Redis
 from bridge.settings import BridgeSettings
@@ -33,14 +34,19 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._wanted = asyncio.Event()
         self._wanted_at = 0.0
+        self._lifetime = Lifetime()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, redis: Redis, settings: BridgeSettings) -> AsyncIterator[Self]:
-        """A hub that reads while anybody subscribes, whether Redis is there yet or not."""
+        """A hub that reads while anybody subscribes, whether Redis is there yet or not. At the end it ends them too."""
         hub = cls(redis, settings)
-        async with alongside(hub._read_for_ever(), name="hub"):
-            yield hub
+        try:
+            async with alongside(hub._read_for_ever(), name="hub"):
+                yield hub
+        finally:
+            hub._lifetime.closed = True
+            hub._end_all()
 
     def __len__(self) -> int:
         return sum(map(len, self._subscribers.values())) + len(self._listeners)
@@ -50,7 +56,12 @@ class Hub:
 
     @contextmanager
     def subscribe(self, task_id: str, *, limit: int = DEFAULT_BUFFER) -> Iterator[Subscriber]:
-        """A subscriber that hears of every update of a task from now on. Read the history after this, not before."""
+        """A subscriber that hears of every update of a task from now on. Read the history after this, not before.
+
+        Raises:
+            ClientClosed: the hub has ended.
+        """
+        self._lifetime.check()
         subscriber = Subscriber(task_id, limit)
         self._subscribers.setdefault(task_id, set()).add(subscriber)
         self._wanted.set()
@@ -64,7 +75,12 @@ class Hub:
 
     @contextmanager
     def listen(self, selection: Selection, *, limit: int = DEFAULT_BUFFER) -> Iterator[Listener]:
-        """A subscriber that hears of every update of every task selected. Read the feed after this, not before."""
+        """A subscriber that hears of every update of every task selected. Read the feed after this, not before.
+
+        Raises:
+            ClientClosed: the hub has ended.
+        """
+        self._lifetime.check()
         listener = Listener(selection, limit)
         self._listeners.add(listener)
         self._wanted.set()
@@ -123,6 +139,10 @@ class Hub:
         """Make all readers that wait look up, for example since the process is about to stop."""
         for subscriber in self._all():
             subscriber.wake()
+
+    def _end_all(self) -> None:
+        for subscriber in self._all():
+            subscriber.end()
 
     def _mark_all_stale(self) -> None:
         for subscriber in self._all():

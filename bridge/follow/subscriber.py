@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from bridge.errors import BrokerUnavailable, SubscriberTooSlow
+from bridge.errors import BrokerUnavailable, ClientClosed, SubscriberTooSlow
 from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.records.status import StatusUpdate
 
@@ -17,7 +17,7 @@ Step = TypeVar("Step")
 class Buffer(Generic[Item]):
     """What waits for one reader. Holds `limit` updates; a reader that lets more gather is dropped."""
 
-    __slots__ = ("_dropped", "_limit", "_stale", "_updates", "_wake")
+    __slots__ = ("_dropped", "_ended", "_limit", "_stale", "_updates", "_wake")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -25,6 +25,7 @@ class Buffer(Generic[Item]):
         self._wake: asyncio.Future[None] | None = None
         self._stale = False
         self._dropped = False
+        self._ended = False
 
     def __repr__(self) -> str:
         return f"<{self} waiting={len(self._updates)} stale={self._stale} dropped={self._dropped}>"
@@ -42,14 +43,22 @@ class Buffer(Generic[Item]):
         self._stale = True
         self._notify()
 
+    def end(self) -> None:
+        """Say that nothing will follow what waits; called by the hub at its end."""
+        self._ended = True
+        self._notify()
+
     def take(self) -> list[Item]:
         """All updates that wait.
 
         Raises:
             SubscriberTooSlow: more than the limit had gathered.
+            ClientClosed: nothing waits, and nothing will.
         """
         if self._dropped:
             raise SubscriberTooSlow(f"{self} was more than {self._limit} updates behind.")
+        if self._ended and not self._updates:
+            raise ClientClosed
         updates = list(self._updates)
         self._updates.clear()
         return updates
@@ -91,7 +100,7 @@ class Buffer(Generic[Item]):
         self._notify()
 
     def _has_something(self) -> bool:
-        return bool(self._updates) or self._stale or self._dropped
+        return bool(self._updates) or self._stale or self._dropped or self._ended
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -14,9 +14,9 @@ from redis import exceptions
 
 from bridge.address import RedisAddress, read_address
 from bridge.batching import Batcher
-from bridge.errors import PublisherBusy
+from bridge.errors import BrokerUnavailable, ClientClosed, PublisherBusy
 from bridge.redis.connection import Arg, connect
-from bridge.redis.published import Echo, Published, Subscriptions, close, next_message
+from bridge.redis.published import Echo, Published, Subscriptions, closing, next_message
 from bridge.redis.stream import StreamReader
 from bridge.redis.translation import translated
 from bridge.settings import BridgeSettings
@@ -47,8 +47,8 @@ def _read(name: str) -> str:
 class Redis:
     """One Redis server and database, for one process.
 
-    Every method raises `BrokerUnavailable` when the server does not answer in time, and `UnreadableBytes` when a key
-    holds what it should not. Nothing is repeated by itself.
+    Every method raises `BrokerUnavailable` when the server does not answer in time, `UnreadableBytes` when a key holds
+    what it should not, and `ClientClosed` after the end of the gateway. Nothing is repeated by itself.
     """
 
     def __init__(self, address: RedisAddress | str, settings: BridgeSettings) -> None:
@@ -58,6 +58,9 @@ class Redis:
         self._batcher: Batcher[tuple[Arg, ...], Reply] = Batcher(
             self._execute, size=_COMMANDS_A_TRIP, limit=settings.max_pending_submits
         )
+        self.check = self._batcher.lifetime.check
+        """Check that it can be called; see `Lifetime.check`."""
+        self._beside: set[aioredis.Redis] = set()
 
     @classmethod
     @asynccontextmanager
@@ -70,6 +73,7 @@ class Redis:
         redis = cls(address, settings)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis._client.aclose)
+            stack.push_async_callback(redis._leave_beside)
             await stack.enter_async_context(redis._batcher)
             yield redis
 
@@ -99,6 +103,7 @@ class Redis:
 
         For what one task alone asks, since nothing here bounds it. Raises the first error of a command.
         """
+        self.check()
         with translated():
             replies = list(await self._execute(commands))
             for reply in replies:
@@ -118,7 +123,7 @@ class Redis:
 
         try:
             self._batcher.call(command).add_done_callback(look)
-        except PublisherBusy as error:
+        except (PublisherBusy, ClientClosed) as error:
             logger.warning("%s: %s", otherwise, error)
 
     async def _execute(self, commands: Sequence[Command]) -> Sequence[Reply | Exception]:
@@ -143,6 +148,7 @@ class Redis:
 
         The commands `after` which it runs go in front of it in the same round trip; they may be run twice.
         """
+        self.check()
         with translated():
             async with self._in_time():
                 try:
@@ -166,6 +172,7 @@ class Redis:
 
     async def transaction(self, *commands: Sequence[Arg]) -> list[Reply]:
         """Run commands as one MULTI/EXEC."""
+        self.check()
         with translated():
             async with self._in_time(), self._client.pipeline(transaction=True) as pipe:
                 for command in commands:
@@ -179,59 +186,67 @@ class Redis:
         The first thing it yields says that the subscription has begun: read then what may have been missed. An `echo`
         tells others how far it has come.
         """
-        client, echo = self._connect(), echo or Echo()
-        pubsub = client.pubsub()
-        try:
-            with translated():
-                async with self._in_time():
-                    await pubsub.psubscribe(pattern)
-            while True:
-                message = await next_message(pubsub)
-                if message["type"] == "psubscribe":
-                    echo.begin(pubsub)
-                    yield Published()
-                elif message["type"] == "pmessage":
-                    yield Published(channel=message["channel"].decode(), data=message["data"])
-                elif message["type"] == "pong":
-                    echo.heard(message)
-        finally:
-            echo.end()
-            await close(pubsub)
-            await client.aclose()
+        echo = echo or Echo()
+        async with self._connection() as client, closing(client.pubsub()) as pubsub:
+            try:
+                with translated():
+                    async with self._in_time():
+                        await pubsub.psubscribe(pattern)
+                while True:
+                    self.check()  # a subscription that was left would connect again
+                    message = await next_message(pubsub)
+                    if message["type"] == "psubscribe":
+                        echo.begin(pubsub)
+                        yield Published()
+                    elif message["type"] == "pmessage":
+                        yield Published(channel=message["channel"].decode(), data=message["data"])
+                    elif message["type"] == "pong":
+                        echo.heard(message)
+            finally:
+                echo.end()
 
     @asynccontextmanager
     async def popping(self, key: str) -> AsyncIterator[Callable[[float], Awaitable[bytes | None]]]:
         """Takes the oldest value off a list, waiting for one so many seconds (not 0), on a connection of its own."""
-        client = self._connect()
+        async with self._connection() as client:
 
-        async def pop(seconds: float) -> bytes | None:
-            with translated():
-                async with asyncio.timeout(seconds + self._settings.command_timeout):
-                    popped = client.brpop([key], timeout=cast("int", seconds))  # fractions are fine
-                    found = await cast("Awaitable[list[bytes] | None]", popped)
-            return found[1] if found else None
+            async def pop(seconds: float) -> bytes | None:
+                with translated():
+                    async with asyncio.timeout(seconds + self._settings.command_timeout):
+                        popped = client.brpop([key], timeout=cast("int", seconds))  # fractions are fine
+                        found = await cast("Awaitable[list[bytes] | None]", popped)
+                return found[1] if found else None
 
-        try:
             yield pop
-        finally:
-            await client.aclose()
 
     @asynccontextmanager
     async def subscriptions(self) -> AsyncIterator[Subscriptions]:
         """Channels that come and go, on a connection of its own."""
-        client = self._connect()
-        pubsub = client.pubsub()
-        try:
+        async with self._connection() as client, closing(client.pubsub()) as pubsub:
             yield Subscriptions(pubsub, self._settings.command_timeout)
-        finally:
-            await close(pubsub)
-            await client.aclose()
 
     @asynccontextmanager
     async def stream(self, key: str, cap: int) -> AsyncIterator[StreamReader]:
         """A reader of a stream of `cap` entries from its present end, on a connection of its own."""
-        client = self._connect()
-        try:
+        async with self._connection() as client:
             yield await StreamReader.at_end(client, key, cap)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aioredis.Redis]:
+        """A client with a connection beside that of the commands, until the block ends, or the gateway."""
+        self.check()
+        client = self._connect()
+        self._beside.add(client)
+        try:
+            yield client
+        except BrokerUnavailable as error:
+            if self._batcher.lifetime.closed:
+                raise ClientClosed from error
+            raise
         finally:
+            self._beside.discard(client)
+            await client.aclose()
+
+    async def _leave_beside(self) -> None:
+        for client in tuple(self._beside):
             await client.aclose()

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, NoReturn, cast
 
 from redis import exceptions
@@ -29,10 +30,14 @@ class Published(NamedTuple):
         return not self.channel
 
 
-async def close(pubsub: Any) -> None:
-    """Close the connection of a subscription."""
-    with translated():
-        await pubsub.aclose()
+@asynccontextmanager
+async def closing(pubsub: Any) -> AsyncIterator[Any]:
+    """A subscription whose connection is closed with the block."""
+    try:
+        yield pubsub
+    finally:
+        with translated():
+            await pubsub.aclose()
 
 
 async def next_message(pubsub: Any) -> dict[str, Any]:

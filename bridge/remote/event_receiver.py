@@ -31,6 +31,7 @@ class EventReceiver:
 
         Raises:
             BrokerUnavailable: there was no connection to begin with.
+            ClientClosed: the connection to the broker was closed here.
         """
         has_begun = False
         while True:

@@ -8,7 +8,8 @@ from typing import Self, TypeVar
 
 from bridge.alongside import alongside
 from bridge.batching import settle
-from bridge.errors import BrokerUnavailable, UnreadableBytes
+from bridge.errors import BrokerUnavailable, ClientClosed, UnreadableBytes
+from bridge.lifetime import Lifetime
 from bridge.protocol.result import READY_STATES, TaskMeta, read_meta
 from bridge.redis import Redis, Subscriptions
 from bridge.results.backend import ResultBackend
@@ -35,16 +36,21 @@ class ResultWaiter:
         self._joining: list[str] = []
         self._leaving: list[str] = []
         self._work = asyncio.Event()
+        self._lifetime = Lifetime()
         self._away: Exception | None = None  # why nothing is heard of results now
 
     @classmethod
     @asynccontextmanager
     async def open(cls, redis: Redis, backend: ResultBackend) -> AsyncIterator[Self]:
-        """A waiter that connects when something is first awaited."""
+        """A waiter that connects when something is first awaited. Whoever waits at the end gets `ClientClosed`."""
         async with LateCheck.open(redis, backend.keys) as late_check:
             waiter = cls(redis, backend, late_check)
-            async with alongside(waiter._serve_for_ever(), name="results"):
-                yield waiter
+            try:
+                async with alongside(waiter._serve_for_ever(), name="results"):
+                    yield waiter
+            finally:
+                waiter._lifetime.closed = True
+                waiter._give_up(ClientClosed())
 
     def __repr__(self) -> str:
         return f"<ResultWaiter awaited={len(self._awaited)}>"
@@ -54,7 +60,9 @@ class ResultWaiter:
 
         Raises:
             UnreadableBytes: what is stored is not what Celery stores, or the server refuses to tell of results.
+            ClientClosed: nobody hears of results any more.
         """
+        self._lifetime.check()
         futures = self._awaited.setdefault(task_id, [])
         if not futures:
             self._joining.append(task_id)

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from bridge.errors import (
     BrokerUnavailable,
+    ClientClosed,
     DuplicateTask,
     HeldBack,
     IdempotencyKeyReused,
     InvalidMessage,
     PetioleError,
+    PublisherBusy,
     QueuePaused,
     QueueSaturated,
     UnreadableBytes,
@@ -212,7 +214,7 @@ class Acceptance:
 
     async def announce(self, accepted: Sequence[Entry]) -> None:
         """Publish that these were sent, where the script did not: not all that it was given was accepted."""
-        with contextlib.suppress(BrokerUnavailable):  # an event is a hint; the tasks are queued
+        with contextlib.suppress(BrokerUnavailable, ClientClosed, PublisherBusy):  # a hint; the tasks are queued
             for channel, message in self._announcements(accepted):
                 await self._redis.execute("PUBLISH", channel, message)
 

@@ -8,6 +8,7 @@ from app.errors import MAX_ECHO, MAX_FIELD_ERRORS
 from bridge import errors
 from bridge.errors import (
     BrokerUnavailable,
+    ClientClosed,
     DuplicateTask,
     HeldBack,
     IdempotencyKeyReused,
@@ -41,6 +42,12 @@ TABLE: list[tuple[PetioleError, int, str, str | None]] = [
     (QueueSaturated("mail", 10), 503, "queue-saturated", "5"),
     (PublisherBusy(10, retry_after=1.5), 503, "queue-saturated", "2"),
     (BrokerUnavailable("refused", retry_after=0.1), 503, "broker-unavailable", "1"),
+    (
+        ClientClosed("This process is stopping. Try again, at another replica if there is one."),
+        503,
+        "broker-unavailable",
+        "1",
+    ),
     (UnreadableBytes("not a record: b'x'"), 500, "stored-data-unreadable", None),
 ]
 ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled", "CallsBrokeOff"}

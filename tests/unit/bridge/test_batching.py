@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.batching import Batcher
-from bridge.errors import PublisherBusy
+from bridge.errors import ClientClosed, PublisherBusy
 
 
 class Trip:
@@ -116,7 +116,7 @@ async def test_closing_sends_what_waits_and_refuses_more() -> None:
         calls = [batches.call(1), batches.call(2)]
         trip.comes_back(2)
     assert await asyncio.gather(*calls) == [10, 20]
-    with pytest.raises(PublisherBusy):
+    with pytest.raises(ClientClosed, match="open another"):
         batches.call(3)
 
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.errors import BrokerUnavailable, SubscriberTooSlow
+from bridge.errors import BrokerUnavailable, ClientClosed, SubscriberTooSlow
 from bridge.follow.subscriber import Subscriber
 from tests.unit.bridge.updates import update
 
@@ -60,6 +60,18 @@ async def test_a_subscriber_at_its_limit_is_not_dropped() -> None:
     subscriber.put(update(1))
     subscriber.put(update(2))
     assert len(subscriber.take()) == 2
+
+
+async def test_a_subscriber_takes_what_waits_when_its_hub_ends_and_is_told_then() -> None:
+    subscriber = Subscriber("a1", limit=3)
+    soon(subscriber.put, update(1))
+    soon(subscriber.end)
+
+    assert await subscriber.wait(timeout=60)
+    assert [one.seq for one in subscriber.take()] == [1]
+    assert await subscriber.wait(timeout=60)
+    with pytest.raises(ClientClosed):
+        subscriber.take()
 
 
 async def test_a_wait_that_was_cancelled_leaves_the_subscriber_usable() -> None:
