@@ -19,8 +19,9 @@ class Batcher(Generic[Item, Answer]):
     """Sends what callers hand in, in batches of `size` at the most.
 
     While a batch is on its way the next one gathers; nothing waits for a clock. `limit` bounds the items that wait:
-    beyond it `call` raises `PublisherBusy` at once. With more than one of `lanes`, that many batches may be on the way
-    at once, so that the server works while the next one is made ready; batches may then overtake each other.
+    beyond it `call` raises `PublisherBusy` at once. A call that is cancelled while it waits is not sent. With more than
+    one of `lanes`, that many batches may be on the way at once, so that the server works while the next one is made
+    ready; batches may then overtake each other.
     """
 
     SPLIT = 16
@@ -73,7 +74,8 @@ class Batcher(Generic[Item, Answer]):
     async def _send(self) -> None:
         try:
             while self._waiting:
-                batch = self._take()
+                if not (batch := self._take()):
+                    continue
                 self._on_their_way += 1
                 answers = await self._answers([item for item, _ in batch])
                 self._on_their_way -= 1
@@ -87,7 +89,8 @@ class Batcher(Generic[Item, Answer]):
         count = len(self._waiting)
         if count >= self.SPLIT:
             count = ceil(count / (self._lanes - self._on_their_way))
-        return [self._waiting.popleft() for _ in range(min(count, self._size))]
+        next_one = self._waiting.popleft
+        return [call for _ in range(min(count, self._size)) if not (call := next_one())[1].cancelled()]
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:

@@ -70,6 +70,7 @@ class TaskClient:
         **options: Unpack[SubmitOptions],
     ) -> TaskHandle:
         """Queue a task by its name; returns once it is queued *and* recorded. Options: see `SubmitOptions`.
+        A submit that is cancelled before it has left for Redis queues nothing; one cancelled later may have queued it.
 
         Raises:
             InvalidMessage: something in it would harm a worker or could not be read back.

@@ -69,6 +69,15 @@ async def test_a_task_is_submitted_as_its_options_say(client: TaskClient, redis:
     assert record.eta == milliseconds(task.eta)
 
 
+async def test_a_submit_that_is_cancelled_before_it_has_left_queues_nothing(client: TaskClient, redis: Redis) -> None:
+    submits = [asyncio.create_task(client.submit("tasks.add", task_id=name)) for name in "abc"]
+    for submit in submits[:2]:  # when each has begun, and none has left
+        asyncio.get_running_loop().call_soon(submit.cancel)
+    await asyncio.wait(submits)
+    assert [one.cancelled() for one in submits] == [True, True, False]
+    assert await redis.execute("LLEN", "celery") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "pointer"),
     [

@@ -95,6 +95,19 @@ async def test_a_caller_that_was_cancelled_takes_nothing_from_the_others() -> No
     assert trip.batches == [[1, 2]]
 
 
+async def test_what_nobody_awaits_any_more_is_not_sent() -> None:
+    trip = Trip()
+    async with batcher(trip, size=2) as batches:
+        first = batches.call(0)
+        await trip.has_left()
+        calls = [batches.call(item) for item in range(1, 6)]
+        for call in calls[:3]:
+            call.cancel()
+        trip.comes_back(3)
+        assert await asyncio.gather(first, *calls[3:]) == [0, 40, 50]
+    assert trip.batches == [[0], [4], [5]]
+
+
 async def test_more_than_the_limit_is_refused_at_once() -> None:
     trip = Trip()
     async with batcher(trip, limit=2) as batches:
