@@ -42,6 +42,7 @@ class Batcher(Generic[Item, Answer]):
         return f"<Batcher waiting={len(self._waiting)} on_their_way={self._on_their_way} closed={self.lifetime.closed}>"
 
     async def __aenter__(self) -> Self:
+        self.lifetime.begin()
         return self
 
     async def __aexit__(
@@ -58,11 +59,12 @@ class Batcher(Generic[Item, Answer]):
         Raises:
             PublisherBusy: `limit` items wait already.
             ClientClosed: the batcher is closed.
+            WrongLoop: it belongs to another loop.
         """
-        self.lifetime.check()
+        loop = self.lifetime.check()
         if len(self._waiting) >= self._limit:
             raise PublisherBusy(len(self._waiting))
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, future))
         if not self._lanes_used or (self._lanes_used < self._lanes and len(self._waiting) >= self.SPLIT):
             self._lanes_used += 1

@@ -160,6 +160,17 @@ class ClientClosed(PetioleError):
         super().__init__(reason)
 
 
+class WrongLoop(PetioleError, RuntimeError):
+    """The client was called in another event loop than its own, for example from another thread. Nothing was done."""
+
+    def __init__(
+        self,
+        reason: str = "The client belongs to the event loop that it was opened in. From another thread call it by "
+        "`asyncio.run_coroutine_threadsafe(tasks.submit(…), loop).result()`, or open another client in this loop.",
+    ) -> None:
+        super().__init__(reason)
+
+
 class TaskNotFound(PetioleError):
     """No task with this id is known: never submitted here, or without a record, or long gone."""
 

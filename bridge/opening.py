@@ -14,7 +14,7 @@ async def open_client(settings: BridgeSettings) -> AsyncIterator[TaskClient]:
     """A client by settings. Redis need not be there yet: each call says whether it is.
 
     What was submitted is sent at the end of the block. Whoever awaits anything else then gets `ClientClosed`, as does
-    whoever calls the client later.
+    whoever calls the client later. A call in another event loop, for example of another thread, raises `WrongLoop`.
     """
     async with open_parts(settings) as parts:
         yield TaskClient(settings=settings, parts=parts)

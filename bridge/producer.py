@@ -62,6 +62,7 @@ class Producer:
     ) -> list[Outcome | Queued]:
         """Queue many tasks; see `TaskClient.submit_many`."""
         publisher, ignoring = self._parts.publisher, set[int]()
+        publisher.check()  # so that not each of them is refused for the same reason
         made = self._ready_by_place(key, {"batch": batch} if batch else NO_FACTS, ignoring)
         stop_at = None if key is None else IdempotencyKeyReused
         if atomic:

@@ -41,6 +41,7 @@ class Hub:
     async def open(cls, redis: Redis, settings: BridgeSettings) -> AsyncIterator[Self]:
         """A hub that reads while anybody subscribes, whether Redis is there yet or not. At the end it ends them too."""
         hub = cls(redis, settings)
+        hub._lifetime.begin()
         try:
             async with alongside(hub._read_for_ever(), name="hub"):
                 yield hub
@@ -59,7 +60,7 @@ class Hub:
         """A subscriber that hears of every update of a task from now on. Read the history after this, not before.
 
         Raises:
-            ClientClosed: the hub has ended.
+            ClientClosed, WrongLoop: the hub has ended, or belongs to another loop.
         """
         self._lifetime.check()
         subscriber = Subscriber(task_id, limit)
@@ -78,7 +79,7 @@ class Hub:
         """A subscriber that hears of every update of every task selected. Read the feed after this, not before.
 
         Raises:
-            ClientClosed: the hub has ended.
+            ClientClosed, WrongLoop: the hub has ended, or belongs to another loop.
         """
         self._lifetime.check()
         listener = Listener(selection, limit)

@@ -48,7 +48,8 @@ class Redis:
     """One Redis server and database, for one process.
 
     Every method raises `BrokerUnavailable` when the server does not answer in time, `UnreadableBytes` when a key holds
-    what it should not, and `ClientClosed` after the end of the gateway. Nothing is repeated by itself.
+    what it should not, `ClientClosed` after the end of the gateway and `WrongLoop` in another event loop than that in
+    which it was opened. Nothing is repeated by itself.
     """
 
     def __init__(self, address: RedisAddress | str, settings: BridgeSettings) -> None:

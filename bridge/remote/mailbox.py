@@ -114,6 +114,7 @@ class Mailbox:
             BrokerUnavailable: Redis does not answer, or went away meanwhile.
             UnreadableBytes: the bindings of replies are not kept as Kombu keeps them; nothing was sent.
         """
+        self._redis.check()  # before it stands in line with calls of another loop
         now = asyncio.get_running_loop().time
         deadline = now() + wait.timeout
         address = ReplyAddress(ticket=self._new_id(), separator=self._names.separator)

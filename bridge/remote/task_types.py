@@ -41,6 +41,7 @@ class TaskTypes:
         Raises:
             BrokerUnavailable: Redis does not answer.
         """
+        self._redis.check()  # before it waits for a reading in another loop
         if not self._is_fresh():
             async with self._reading:
                 if not self._is_fresh():

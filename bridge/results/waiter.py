@@ -45,6 +45,7 @@ class ResultWaiter:
         """A waiter that connects when something is first awaited. Whoever waits at the end gets `ClientClosed`."""
         async with LateCheck.open(redis, backend.keys) as late_check:
             waiter = cls(redis, backend, late_check)
+            waiter._lifetime.begin()
             try:
                 async with alongside(waiter._serve_for_ever(), name="results"):
                     yield waiter
@@ -61,13 +62,14 @@ class ResultWaiter:
         Raises:
             UnreadableBytes: what is stored is not what Celery stores, or the server refuses to tell of results.
             ClientClosed: nobody hears of results any more.
+            WrongLoop: they are heard of in another loop.
         """
-        self._lifetime.check()
+        loop = self._lifetime.check()
         futures = self._awaited.setdefault(task_id, [])
         if not futures:
             self._joining.append(task_id)
             self._work.set()
-        future: Future = asyncio.get_running_loop().create_future()
+        future: Future = loop.create_future()
         futures.append(future)
         try:
             return await future

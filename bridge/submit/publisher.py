@@ -26,6 +26,8 @@ class Publisher:
         self._batcher: Batcher[Entry, str | Replayed] = Batcher(
             self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
+        self.check = self._batcher.lifetime.check
+        """Check that it can be called; see `Lifetime.check`."""
         self.names = self._acceptance.names
         self.ready = self._acceptance.ready
         """Make a submission ready for `accept`; see `Acceptance.ready`."""

@@ -51,10 +51,10 @@ TABLE: list[tuple[PetioleError, int, str, str | None]] = [
     (UnreadableBytes("not a record: b'x'"), 500, "stored-data-unreadable", None),
 ]
 ELSEWHERE = {"InvalidSettings", "SubscriberTooSlow", "TaskFailed", "TaskCancelled", "CallsBrokeOff"}
-ELSEWHERE |= {"InvalidOwner", "ApiKeyNotFound", "NotACall"}
+ELSEWHERE |= {"InvalidOwner", "ApiKeyNotFound", "NotACall", "WrongLoop"}
 """Raised before there is a service, within a stream, which ends, by awaiting a result or submitting many, which no
-route does in that way, by calls that no request can ask for, and by making and revoking keys, which only the `petiole`
-command does."""
+route does in that way, by calls that no request can ask for, also from another event loop, of which a service has one,
+and by making and revoking keys, which only the `petiole` command does."""
 
 
 @pytest.mark.parametrize(

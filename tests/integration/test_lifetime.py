@@ -1,4 +1,4 @@
-"""A client that is closed: nobody waits in it for ever, and whoever still calls it is told."""
+"""A client lives in one event loop, until it is closed: whoever awaits or calls it elsewhere is told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bridge import TaskClient, chain, connect, group, signature
-from bridge.errors import ClientClosed, SomeRefused
+from bridge.errors import ClientClosed, WrongLoop
 from bridge.redis import Redis
 from bridge.submit.call import Call
+from tests.celery_says import meta
 from tests.integration.pidbox import Panel, serving, waiting_reads
 from tests.integration.submissions import DEADLINE, until
 
@@ -79,10 +80,12 @@ CALLED: dict[str, Calls] = {
     **{name: awaits for name, (awaits, _) in AWAITED.items()},
     "submit": lambda client: client.submit("tasks.add"),
     "start": lambda client: client.start(group(TASK, TASK)),
+    "submit_many": lambda client: client.submit_many([Call("tasks.add")]),
     "submit_many, atomic": lambda client: client.submit_many([Call("tasks.add")], atomic=True),
     "the feed": lambda client: client.feed.end(),
     "record": lambda client: client.record("a1"),
     "revoke": lambda client: client.control.revoke("a1"),
+    "task types": lambda client: client.task_types(),
 }
 
 
@@ -99,7 +102,43 @@ async def test_a_client_that_is_closed_says_so_at_once(closed: TaskClient, calls
             await calls(closed)
 
 
-async def test_many_that_are_submitted_to_a_client_that_is_closed_are_refused(closed: TaskClient) -> None:
-    with pytest.raises(SomeRefused) as refused:
-        await closed.submit_many([Call("tasks.add")] * 3)
-    assert [type(one) for one in refused.value.outcomes] == [ClientClosed] * 3
+async def elsewhere(calls: Calls, client: TaskClient) -> Any:
+    """Call a client from another thread, in a loop of its own."""
+
+    async def called() -> Any:
+        async with asyncio.timeout(DEADLINE):
+            return await calls(client)
+
+    return await asyncio.to_thread(asyncio.run, called())
+
+
+@pytest.mark.parametrize("calls", CALLED.values(), ids=CALLED)
+async def test_a_call_from_another_event_loop_is_told_what_to_do(client: TaskClient, calls: Calls) -> None:
+    before = repr(client), repr(client.results)
+    with pytest.raises(WrongLoop, match="run_coroutine_threadsafe"):
+        await elsewhere(calls, client)
+    assert (repr(client), repr(client.results)) == before
+
+
+async def test_after_calls_from_another_event_loop_the_client_is_as_before(client: TaskClient, redis: Redis) -> None:
+    async with serving(Panel(redis, "w1@example")), asyncio.timeout(DEADLINE):
+        awaiting = asyncio.create_task(client.result("a1"))
+        await until(partial(hears_results, client, redis))
+        for calls in CALLED.values():
+            with pytest.raises(WrongLoop):
+                await elsewhere(calls, client)
+        await client.submit("tasks.add", task_id="a1")
+        assert (await first(client.follow("a1"))).seq == 1
+        assert await client.control.ping(limit=1) == {"w1@example": {"ok": "pong"}}
+        key, value = "celery-task-meta-a1", meta("a1", "SUCCESS", 3)
+        await redis.transaction(("SET", key, value), ("PUBLISH", key, value))
+        assert await awaiting == 3
+
+
+async def test_another_thread_calls_a_client_in_the_clients_own_loop(client: TaskClient, redis: Redis) -> None:
+    loop = asyncio.get_running_loop()
+
+    def submits() -> str:
+        return asyncio.run_coroutine_threadsafe(client.submit("tasks.add"), loop).result(DEADLINE).task_id
+
+    await client.record(await asyncio.to_thread(submits))
