@@ -12,6 +12,7 @@ from bridge.lifetime import Lifetime
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+ErrorT = TypeVar("ErrorT", bound=Exception)
 Flush = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 
 
@@ -97,8 +98,25 @@ class Batcher(Generic[Item, Answer]):
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:
             return await self._flush(items)
-        except Exception as error:  # each caller of this batch gets it
-            return [error] * len(items)
+        except Exception as error:  # each caller of this batch gets one like it
+            return [anew(error) for _ in items]
+
+
+def anew(error: ErrorT) -> ErrorT:
+    """An error like this one, with the same attributes and cause, for one of many who get it.
+
+    One object that is raised in many places keeps the frames of all of them, and what these hold. One that Python code
+    cannot make is given to all, as it is.
+    """
+    kind = type(error)
+    try:  # not by an __init__ of our own or redis-py's, which takes other arguments than it keeps
+        fresh = kind(*error.args) if kind.__module__ == "builtins" else kind.__new__(kind, *error.args)
+    except TypeError:
+        return error
+    fresh.__dict__.update(error.__dict__)
+    fresh.__cause__, fresh.__context__ = error.__cause__, error.__context__
+    fresh.__suppress_context__ = error.__suppress_context__
+    return fresh.with_traceback(error.__traceback__)
 
 
 def settle(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
 from bridge.alongside import alongside
-from bridge.batching import settle
+from bridge.batching import anew, settle
 from bridge.errors import BrokerUnavailable, ClientClosed, UnreadableBytes
 from bridge.lifetime import Lifetime
 from bridge.protocol.result import READY_STATES, TaskMeta, read_meta
@@ -96,7 +96,7 @@ class ResultWaiter:
                 return await value
         except TimeoutError as error:
             if self._away:
-                raise self._away from self._away.__cause__
+                raise anew(self._away) from self._away.__cause__
             await self._late_check.ask(task_ids)
             raise TimeoutError(f"{of} has not ended within {timeout} s.") from error
 
@@ -126,7 +126,7 @@ class ResultWaiter:
     def _give_up(self, error: Exception) -> None:
         for task_id in list(self._awaited):
             for future in self._awaited.pop(task_id):
-                settle(future, error)
+                settle(future, anew(error))
 
     async def _serve(self, subscriptions: Subscriptions) -> None:
         async with asyncio.TaskGroup() as group:
@@ -164,7 +164,7 @@ class ResultWaiter:
         answer = _read(value)
         if isinstance(answer, UnreadableBytes) or answer.state in READY_STATES:
             for future in self._awaited[task_id]:
-                settle(future, answer)
+                settle(future, anew(answer) if isinstance(answer, UnreadableBytes) else answer)
             self._leave(task_id)  # last, so that whoever waited goes on before this connection has work
 
 

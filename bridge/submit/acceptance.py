@@ -8,6 +8,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bridge.batching import anew
 from bridge.errors import (
     BrokerUnavailable,
     ClientClosed,
@@ -200,7 +201,7 @@ class Acceptance:
             if isinstance(error.__cause__, TimeoutError) or not recorded or apart:
                 raise
             outcomes = iter(await self._run(self.batch(recorded, together=batch.together), after))
-            return [next(outcomes) if entry.kind.is_recorded else error for entry in batch.entries]
+            return [next(outcomes) if entry.kind.is_recorded else anew(error) for entry in batch.entries]
 
     async def _run(self, batch: Batch, after: Sequence[Command]) -> Sequence[Outcome]:
         entries = batch.entries

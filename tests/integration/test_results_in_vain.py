@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from traceback import extract_tb
 from typing import Any
 
 import pytest
@@ -80,6 +81,19 @@ async def test_of_thousands_that_are_late_in_one_moment_each_is_told_just_that(r
         results = (client.result(f"t{number}", timeout=0.2) for number in range(3_000))
         told = await asyncio.gather(*results, return_exceptions=True)
     assert {type(one) for one in told} == {TimeoutError}
+
+
+async def test_each_of_many_whose_backend_is_away_gets_an_error_of_its_own(own_url: str) -> None:
+    async with connect(own_url) as client:
+        results = (client.result(f"t{number}", timeout=0.2) for number in range(50))
+        told = [one for one in await asyncio.gather(*results, return_exceptions=True) if isinstance(one, Exception)]
+        assert [type(one) for one in told] == [BrokerUnavailable] * 50
+        assert len(set(map(id, told))) == 50
+        assert {type(one.__cause__) for one in told} == {exceptions.ConnectionError}
+        frames = {len(extract_tb(one.__traceback__)) for one in told}
+        with pytest.raises(BrokerUnavailable) as later:
+            await client.result("a1", timeout=0.2)
+    assert len(extract_tb(later.value.__traceback__)) <= max(frames) + 1
 
 
 async def test_children_that_are_none_are_unreadable(client: TaskClient, redis: Redis) -> None:

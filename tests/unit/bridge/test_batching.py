@@ -1,10 +1,13 @@
 import asyncio
 from collections.abc import Sequence
+from traceback import extract_tb
+from typing import Self
 
 import pytest
+from redis import exceptions
 
 from bridge.batching import Batcher
-from bridge.errors import ClientClosed, PublisherBusy
+from bridge.errors import BrokerUnavailable, ClientClosed, InvalidMessage, PublisherBusy, QueueSaturated
 
 
 class Trip:
@@ -76,6 +79,56 @@ async def test_an_error_of_the_flush_reaches_each_caller_and_the_next_batch_leav
         outcomes = await asyncio.gather(batches.call(1), batches.call(2), return_exceptions=True)
         assert [str(outcome) for outcome in outcomes] == ["no route", "no route"]
         assert await batches.call(3) == 3
+
+
+ERRORS = [
+    QueueSaturated("mail", 5, retry_after=7),
+    InvalidMessage("/args/0", "is bad"),
+    BrokerUnavailable("gone", retry_after=3),
+    exceptions.ResponseError("WRONGTYPE"),
+    ConnectionResetError(104, "reset by peer"),
+    TimeoutError(),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_each_caller_of_a_batch_that_failed_gets_an_error_of_its_own(error: Exception) -> None:
+    cause = OSError("no route")
+
+    async def flush(_items: Sequence[int]) -> Sequence[int | Exception]:
+        raise error from cause
+
+    async with Batcher(flush, size=10, limit=10) as batches:
+        first, second = await asyncio.gather(batches.call(1), batches.call(2), return_exceptions=True)
+    assert isinstance(first, Exception)
+    assert isinstance(second, Exception)
+    assert first is not second
+    for one in (first, second):
+        assert (type(one), str(one), one.args, vars(one)) == (type(error), str(error), error.args, vars(error))
+        assert one.__cause__ is cause
+        assert [frame.name for frame in extract_tb(one.__traceback__)] == ["_answers", "flush"]
+
+
+class MadeElsewhere(ValueError):
+    """An error that Python code cannot make, as pydantic's are."""
+
+    def __new__(cls, *args: object) -> Self:
+        if args:
+            return super().__new__(cls)
+        raise TypeError("no constructor defined")
+
+
+async def test_an_error_that_cannot_be_made_anew_reaches_each_caller_as_it_is() -> None:
+    error = MadeElsewhere("no number")
+    error.args = ()
+
+    async def flush(_items: Sequence[int]) -> Sequence[int | Exception]:
+        raise error
+
+    async with Batcher(flush, size=10, limit=10) as batches:
+        told = await asyncio.gather(batches.call(1), batches.call(2), return_exceptions=True)
+    assert [one is error for one in told] == [True, True]
 
 
 async def test_a_caller_that_was_cancelled_takes_nothing_from_the_others() -> None:
