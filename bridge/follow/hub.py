@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
 from bridge.alongside import alongside
-from bridge.errors import BrokerUnavailable, PetioleError, UnreadableBytes
+from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.follow.feed_entry import FeedEntry, Selection, read_entries, tasks_of
 from bridge.follow.subscriber import Buffer, Listener, Subscriber
 from bridge.lifetime import Lifetime
@@ -43,11 +43,10 @@ class Hub:
         hub = cls(redis, settings)
         hub._lifetime.begin()
         try:
-            async with alongside(hub._read_for_ever(), name="hub"):
+            async with alongside(hub._read_to_the_end(), name="hub"):
                 yield hub
         finally:
-            hub._lifetime.closed = True
-            hub._end_all()
+            hub._close()  # before its work has begun, too
 
     def __len__(self) -> int:
         return sum(map(len, self._subscribers.values())) + len(self._listeners)
@@ -90,6 +89,17 @@ class Hub:
         finally:
             self._listeners.discard(listener)
 
+    async def _read_to_the_end(self) -> None:
+        try:
+            await self._read_for_ever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._lifetime.closed = True
+        for subscriber in self._all():
+            subscriber.end()
+
     async def _read_for_ever(self) -> None:
         while True:
             await self._wanted.wait()
@@ -98,7 +108,7 @@ class Hub:
             except BrokerUnavailable as error:
                 logger.warning("the live feed broke off, will read it again: %s", error)
                 await asyncio.sleep(RECONNECT_SECONDS)
-            except PetioleError:
+            except Exception:  # also a mistake of ours: followers of a hub that has ended by it would wait for ever
                 logger.exception("the live feed cannot be read, will try again")
                 await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -140,10 +150,6 @@ class Hub:
         """Make all readers that wait look up, for example since the process is about to stop."""
         for subscriber in self._all():
             subscriber.wake()
-
-    def _end_all(self) -> None:
-        for subscriber in self._all():
-            subscriber.end()
 
     def _mark_all_stale(self) -> None:
         for subscriber in self._all():

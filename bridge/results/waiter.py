@@ -47,11 +47,10 @@ class ResultWaiter:
             waiter = cls(redis, backend, late_check)
             waiter._lifetime.begin()
             try:
-                async with alongside(waiter._serve_for_ever(), name="results"):
+                async with alongside(waiter._serve_to_the_end(), name="results"):
                     yield waiter
             finally:
-                waiter._lifetime.closed = True
-                waiter._give_up(ClientClosed())
+                waiter._close()  # before its work has begun, too
 
     def __repr__(self) -> str:
         return f"<ResultWaiter awaited={len(self._awaited)}>"
@@ -104,6 +103,16 @@ class ResultWaiter:
         del self._awaited[task_id]
         self._leaving.append(task_id)
         self._work.set()
+
+    async def _serve_to_the_end(self) -> None:
+        try:
+            await self._serve_for_ever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._lifetime.closed = True
+        self._give_up(ClientClosed())
 
     async def _serve_for_ever(self) -> None:
         while True:

@@ -76,6 +76,23 @@ async def test_a_follower_is_told_the_updates_that_had_come_before_the_client_wa
         await anext(updates)
 
 
+@pytest.mark.parametrize("name", ["a result", "an update"])
+async def test_nobody_waits_for_work_of_the_client_that_something_else_has_ended(
+    client: TaskClient, redis: Redis, name: str
+) -> None:
+    awaits, waits = AWAITED[name]
+    await client.submit("tasks.add", task_id="a1")
+    awaiting = asyncio.create_task(awaits(client))
+    await until(partial(waits, client, redis))
+    for task in asyncio.all_tasks():
+        if task.get_name() in ("results", "hub"):
+            task.cancel()
+    async with asyncio.timeout(DEADLINE):
+        for awaited in (awaiting, awaits(client)):
+            with pytest.raises(ClientClosed):
+                await awaited
+
+
 CALLED: dict[str, Calls] = {
     **{name: awaits for name, (awaits, _) in AWAITED.items()},
     "submit": lambda client: client.submit("tasks.add"),
