@@ -5,6 +5,7 @@ from bridge.client import TaskClient
 from bridge.errors import (
     BrokerUnavailable,
     CallsBrokeOff,
+    ClientClosed,
     DuplicateTask,
     HeldBack,
     IdempotencyKeyReused,
@@ -25,6 +26,7 @@ from bridge.errors import (
     TaskFailed,
     TaskNotFound,
     UnreadableBytes,
+    WrongLoop,
 )
 from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.opening import connect, open_client
@@ -47,6 +49,7 @@ __all__ = [
     "Chain",
     "ChainHandle",
     "Chord",
+    "ClientClosed",
     "DuplicateTask",
     "Group",
     "GroupHandle",
@@ -79,6 +82,7 @@ __all__ = [
     "TaskNotFound",
     "TaskRecord",
     "UnreadableBytes",
+    "WrongLoop",
     "chain",
     "chord",
     "chunks",
