@@ -1,19 +1,19 @@
 """Handles: one task, a chain or a group of them, to ask and to await."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bridge.awaiting import all_of, unless_failed
+from bridge.awaiting import all_of
 from bridge.cancelling import Cancelled
-from bridge.errors import TaskEnded, TaskFailed, TaskNotFound
+from bridge.errors import TaskEnded, TaskNotFound
 from bridge.follow.workflow_follower import After
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.state import Status
 from bridge.records.status import StatusUpdate, TaskRecord
+from bridge.results.workflow_outcome import grace_within, outcome_of
 
 if TYPE_CHECKING:
     from bridge.client import TaskClient
@@ -111,11 +111,11 @@ class ChainHandle(TaskHandle):
         """What the last step returned; None at once when that `ignores_result`.
 
         Raises:
-            TaskFailed, TaskCancelled: of the first step that did not succeed, since what follows it never runs.
+            TaskFailed, TaskCancelled: of the first step that did not succeed, since what follows it never runs. Of a
+                chord's body what a worker tells it of the header's failure, if that comes within a second.
             TimeoutError, BrokerUnavailable, UnreadableBytes: it has not ended in time; see `TaskClient.result`.
         """
-        value = unless_failed(super().result(), _earlier(self.steps[:-1]))
-        return await _in_time(self._client, self._node, value, timeout)
+        return await _result(self._client, self._node, timeout)
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all steps on one stream; see `TaskClient.follow_workflow`."""
@@ -174,9 +174,7 @@ class GroupHandle:
             TaskFailed, TaskCancelled: of the first that did not succeed, here or before the group.
             TimeoutError, BrokerUnavailable, UnreadableBytes: not all have ended in time; see `TaskClient.result`.
         """
-        before = [_alone(self._client, node) for node in self._node.ancestors()]
-        value = unless_failed(all_of(child.result() for child in self.children), _earlier(before))
-        return list(await _in_time(self._client, self._node, value, timeout))
+        return list(await _result(self._client, self._node, timeout))
 
     def follow(self, after: After = 0) -> AsyncGenerator[StatusUpdate, None]:
         """The updates of all members, and of what ran before them, on one stream; see `TaskClient.follow_workflow`."""
@@ -229,21 +227,10 @@ def _alone(client: "TaskClient", node: ResultNode) -> TaskHandle | GroupHandle:
     return handle_of(client, replace(node, parent=None))
 
 
-def _earlier(steps: Iterable[TaskHandle | GroupHandle]) -> list[Awaitable[Any]]:
-    return [_told(step) if isinstance(step, GroupHandle) else step.result() for step in steps]
-
-
-async def _in_time(client: "TaskClient", node: ResultNode, value: Awaitable[Any], timeout: float | None) -> Any:
+async def _result(client: "TaskClient", node: ResultNode, timeout: float | None) -> Any:
+    value = outcome_of(node, client.result, grace_within(timeout))
     task_ids = Workflow(node).task_ids
     return await client.results.in_time(value, timeout, of=f"The workflow of {node.id!r}", task_ids=task_ids)
-
-
-async def _told(header: GroupHandle) -> None:
-    """That the header of a chord has failed is told by its body; that it was cancelled may be told by nobody."""
-    try:
-        await header.result()
-    except TaskFailed:
-        await asyncio.Event().wait()
 
 
 def _pages(task_ids: Sequence[str]) -> Iterator[Sequence[str]]:
