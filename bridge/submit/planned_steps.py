@@ -2,12 +2,15 @@
 
 A planned step is ``submitted`` like any other task, but its message does not exist yet. When what it waits for has
 ended and will never start it, it is ``cancelled``, unless a worker tells of it: when a task fails, that stores the same
-failure for the next steps of its chain and for the body of its chord, and for nothing else.
+failure for the next steps of its chain and for the body of its chord, and for nothing else. The body is told once all
+of the header have ended, and not in every case: not of a task that no worker knows, and not a body that is a chord, or
+a chain that ends in a group.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from typing import NamedTuple
 
 from bridge.protocol.canvas.results import ResultNode, Workflow
 from bridge.protocol.compact import compact
@@ -20,6 +23,8 @@ from bridge.submit.acceptance import Facts, Planned
 PAGE = 256
 GRACE_MS = 5_000
 """How long workers have to tell of a step before it is given up."""
+TOLD_GRACE_MS = 15_000
+"""How long from the end of the whole header, where they do tell, as a rule."""
 MOST_AWAITED = 1_000
 """Tasks that one step is known to wait for. Of a larger group the others are not looked at."""
 
@@ -66,27 +71,45 @@ class PlannedSteps:
                 for task_id, (status, awaits, told) in rows.items()
                 if status == Status.SUBMITTED and awaits
             }
-            hopeless = await self._hopeless(waiting, at_ms - GRACE_MS)
+            hopeless = await self._hopeless(waiting, at_ms)
             moved = await self._store.advance([_never(*one, at_ms) for one in hopeless])
             found += sum(outcome.seq > 0 for outcome in moved)
             await self._store.forget_planned([task_id for task_id in page if task_id not in waiting])
         return found
 
-    async def _hopeless(self, waiting: Mapping[str, tuple[list[str], bool]], since: int) -> list[tuple[str, str]]:
-        """Of steps, each with what it waits for, those that wait in vain since that time (ms) or longer, and why."""
+    async def _hopeless(self, waiting: Mapping[str, tuple[list[str], bool]], at_ms: int) -> list[tuple[str, str]]:
+        """Of steps, each with what it waits for, those that wait in vain, and why."""
         awaited = list(dict.fromkeys(chain.from_iterable(awaits for awaits, _ in waiting.values())))
         fields = ("status", "finished_at")
         rows = [await self._store.peek(awaited[at : at + PAGE], fields) for at in range(0, len(awaited), PAGE)]
-        status_of = {
-            task_id: status if int(finished_at or 0) <= since else None
+        known = {
+            task_id: _Awaited(task_id, status, int(finished_at or 0))
             for task_id, (status, finished_at) in zip(awaited, chain.from_iterable(rows), strict=True)
         }
         found = []
         for task_id, (awaits, is_told) in waiting.items():
-            stopped = [one for one in awaits if status_of[one] in ENDS and status_of[one] != Status.SUCCEEDED]
-            if stopped and not (is_told and any(status_of[one] == Status.FAILED for one in stopped)):
-                found.append((task_id, f"it waits for {stopped[0]}, which is {status_of[stopped[0]]}"))
+            if stopped := _stopped([known[one] for one in awaits], is_told, at_ms):
+                found.append((task_id, f"it waits for {stopped.task_id}, which is {stopped.status}"))
         return found
+
+
+class _Awaited(NamedTuple):
+    """A task that a step waits for. Its status is None when its record has gone."""
+
+    task_id: str
+    status: str | None
+    finished_at: int
+
+
+def _stopped(awaited: Sequence[_Awaited], is_told: bool, at_ms: int) -> _Awaited | None:
+    """The task because of which a step will never run, once workers have had their time to tell of the step."""
+    given_up = [one for one in awaited if one.status in ENDS and one.finished_at <= at_ms - GRACE_MS]
+    stopped = [one for one in given_up if one.status != Status.SUCCEEDED]
+    if is_told and any(one.status == Status.FAILED for one in stopped):
+        open_ones = [one for one in awaited if one.status is not None and one.status not in ENDS]
+        if open_ones or max(one.finished_at for one in awaited) > at_ms - TOLD_GRACE_MS:
+            return None
+    return next(iter(stopped), None)
 
 
 def _never(task_id: str, reason: str, at_ms: int) -> News:

@@ -17,7 +17,7 @@ from bridge.records.task_list import TaskFilter
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import Planned
-from bridge.submit.planned_steps import GRACE_MS, PlannedSteps
+from bridge.submit.planned_steps import GRACE_MS, TOLD_GRACE_MS, PlannedSteps
 from bridge.submit.publisher import Publisher
 from tests.clocks import Clock
 from tests.integration.breaking import BreaksOff
@@ -89,6 +89,32 @@ async def test_the_body_of_a_chord_is_told_of_a_failure_by_a_worker_and_of_nothi
     await store.advance([news(end, task_id=(await ids(client))["a"])])
     await PlannedSteps(store).conclude(LATER)
     assert (await statuses(client))["c"] == body
+
+
+async def test_the_body_of_a_chord_that_no_worker_tells_of_a_failure_is_cancelled_some_time_after_the_header(
+    client: TaskClient, store: StatusStore
+) -> None:
+    await client.start_batch(chord([A, B], C), "w1")
+    known, planned = await ids(client), PlannedSteps(store)
+    await store.advance([news(Status.FAILED, task_id=known["a"])])
+    assert await planned.conclude(AT_MS + TOLD_GRACE_MS) == 0, "a worker may tell of it once the other has ended"
+    await store.advance([news(Status.SUCCEEDED, task_id=known["b"], at_ms=LATER)])
+    assert await planned.conclude(LATER + TOLD_GRACE_MS - 1) == 0
+    assert await planned.conclude(LATER + TOLD_GRACE_MS) == 1
+    assert await statuses(client) == {"a": "failed", "b": "succeeded", "c": "cancelled"}
+    last = (await client.record(known["c"])).last
+    assert last is not None
+    assert last.error == {"type": "NeverStarted", "message": f"it waits for {known['a']}, which is failed"}
+
+
+async def test_the_body_of_a_chord_is_cancelled_too_when_the_rest_of_the_header_is_not_recorded_any_more(
+    client: TaskClient, store: StatusStore, redis: Redis
+) -> None:
+    await client.start_batch(chord([A, B], C), "w1")
+    known = await ids(client)
+    await store.advance([news(Status.FAILED, task_id=known["a"])])
+    await redis.execute("DEL", f"petiole:task:{known['b']}")
+    assert await PlannedSteps(store).conclude(AT_MS + TOLD_GRACE_MS) == 1
 
 
 async def test_what_has_started_or_ended_is_not_looked_at_again(
