@@ -78,6 +78,7 @@ class Launcher:
             queue=self._settings.default_queue,
             reply_to=self._parts.reply_to,
             origin=self._parts.sender.hostname,
+            result_expires=self._settings.result_expires,
         )
         planned = plan(canvas, sending)
         for queue in set(queues(canvas)):

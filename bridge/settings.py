@@ -94,6 +94,11 @@ class BridgeSettings(BaseSettings):
     hold_after: float = Field(300, ge=1, description="Delays longer than this wait in Redis, not in a worker's memory.")
     open_ttl: int = Field(604_800, ge=60, description="Life of a task's record from its last news while it is open.")
     ended_ttl: int = Field(86_400, ge=1, description="Life of a task's record after its end.")
+    result_expires: int = Field(
+        86_400,
+        ge=1,
+        description="Life of a result in the backend, and of what a chord counts with; result_expires of the workers.",
+    )
     tombstone_ttl: int = Field(
         86_400, ge=0, description="How long it is remembered that there was a task, when its record has gone."
     )

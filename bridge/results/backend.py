@@ -18,7 +18,7 @@ class ResultBackend:
     def __init__(self, redis: Redis, settings: BridgeSettings) -> None:
         self._redis = redis
         self.keys = result_keys(redis)
-        self._ttl = settings.ended_ttl
+        self._expires = settings.result_expires
 
     async def stored(self, task_ids: Sequence[str]) -> list[bytes | None]:
         """The stored values in the order of the ids; None where there is none (yet, or any more).
@@ -42,7 +42,7 @@ class ResultBackend:
     async def store_revoked(self, task_id: str) -> None:
         """Store and publish what Celery does for a task revoked before it ran, so that its waiters wake up."""
         key, meta = self.keys.result(task_id), revoked_meta(task_id)
-        await self._redis.transaction(("SETEX", key, self._ttl, meta), ("PUBLISH", key, meta))
+        await self._redis.transaction(("SETEX", key, self._expires, meta), ("PUBLISH", key, meta))
 
     def chord_commands(self, keys: Iterable[BackendKey]) -> list[Command]:
         """What stores the keys that chords count with; it must be done before their first task is sent.
@@ -54,7 +54,7 @@ class ResultBackend:
     def _chord_commands(self, key: BackendKey) -> Iterator[Command]:
         if key.key.endswith(SIZE):
             yield "DEL", self.keys.key(key.key.removesuffix(SIZE) + CLAIM)
-        yield "SET", self.keys.key(key.key), key.value, "EX", self._ttl
+        yield "SET", self.keys.key(key.key), key.value, "EX", self._expires + key.put_off
 
     async def store(self, commands: Sequence[Command]) -> None:
         """Run `chord_commands`.

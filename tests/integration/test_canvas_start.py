@@ -55,6 +55,29 @@ async def test_a_chord_that_comes_again_under_its_id_begins_anew(redis: Redis, s
         assert await results.execute("GET", "celery-taskset-meta-mine.s") == b"2"
 
 
+async def test_what_a_chord_counts_with_lives_as_long_as_it_is_waited_for_whatever_the_life_of_records(
+    redis: Redis, shared_url: str
+) -> None:
+    put_off = A.set(countdown=3 * 86_400)
+    async with connect(shared_url, ended_ttl=1, result_expires=600) as client:
+        await client.start(chord([A, B], C).set(task_id="now"))
+        await client.start(chord([put_off, put_off], C).set(task_id="later"))
+        await client.start(A.set(task_id="cancelled"))
+        await client.cancel("cancelled")
+    lives = [("celery-taskset-meta-now.s", 600), ("celery-taskset-meta-later.s", 600 + 3 * 86_400)]
+    for key, seconds in [*lives, ("celery-task-meta-cancelled", 600)]:
+        assert seconds - 5 < await redis.execute("TTL", key) <= seconds
+
+
+async def test_a_chord_that_workers_forget_before_its_header_has_ended_is_refused(
+    client: TaskClient, redis: Redis
+) -> None:
+    with pytest.raises(InvalidMessage, match="the body would never run") as refused:
+        await client.start(chord([A, B.set(countdown=3 * 86_400)], C))
+    assert refused.value.pointer == "/header/1"
+    assert await redis.execute("DBSIZE") == 0
+
+
 async def _keys_of(url: str) -> list[bytes]:
     async with connect(url) as client, Redis.open(url, client.settings) as redis:
         keys: list[bytes] = await redis.execute("KEYS", "*")

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from json import dumps
+from math import ceil
 from typing import Any
 
 from bridge.protocol.canvas.check import check_canvas
+from bridge.protocol.canvas.delays import Delays
 from bridge.protocol.canvas.freeze import ALONE, Freezer, Place
 from bridge.protocol.canvas.results import ResultNode
 from bridge.protocol.canvas.shape import numbered, size, steps
@@ -37,10 +39,14 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendKey:
-    """A key to SET in the result backend, before any message is sent; it lives as long as a result does."""
+    """A key to SET in the result backend, before any message is sent.
+
+    It lives as long as a result does, after the seconds by which the tasks that it counts are put off.
+    """
 
     key: str
     value: str
+    put_off: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +64,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What a producer adds: fresh ids, the time (aware; countdowns count from it), its usual queue, its own names."""
+    """What a producer adds: fresh ids, the time (aware; countdowns count from it), its usual queue, its own names.
+
+    And how long workers keep what a chord counts with (s), their ``result_expires``.
+    """
 
     new_id: Callable[[], str]
     now: datetime
     queue: str
     reply_to: str = ""
     origin: str = ""
+    result_expires: int = 86_400
 
 
 def plan(canvas: Canvas, sending: Sending) -> Plan:
@@ -76,6 +86,7 @@ def plan(canvas: Canvas, sending: Sending) -> Plan:
     check_canvas(canvas)
     launch = _Launch(sending)
     result = launch.launch(canvas)
+    Delays(sending.now).check(canvas, sending.result_expires)
     return Plan(messages=tuple(launch.messages), keys=tuple(launch.keys), result=result)
 
 
@@ -178,15 +189,15 @@ class _Launch:
         )
         result = ResultNode(id=group_id, children=members)
         if chord is not None and members:
-            self._wait(result, size(group))
+            self._wait(result, size(group), Delays(self._sending.now).end(group, imposed=options))
         return members[0] if len(members) == 1 and members[0].children is not None else result
 
-    def _wait(self, group: ResultNode, tasks: int) -> None:
+    def _wait(self, group: ResultNode, tasks: int, put_off: float) -> None:
         """How many tasks the chord waits for; and where members end in groups, how their results are put together."""
-        key = f"{GROUP_PREFIX}{group.id}"
-        self.keys.append(BackendKey(key=f"{key}.s", value=str(tasks)))
+        key, seconds = f"{GROUP_PREFIX}{group.id}", ceil(put_off)
+        self.keys.append(BackendKey(key=f"{key}.s", value=str(tasks), put_off=seconds))
         if any(member.children is not None for member in group.children or ()):
-            self.keys.append(BackendKey(key=key, value=dumps({"result": group.as_tuple()})))
+            self.keys.append(BackendKey(key=key, value=dumps({"result": group.as_tuple()}), put_off=seconds))
 
     def _chord(self, chord: Chord, place: Place, imposed: Options, args: tuple[Any, ...]) -> ResultNode:
         if place is not ALONE:
