@@ -19,25 +19,25 @@ LINKS = ("link", "link_error")
 
 
 class PartOptions(TypedDict, total=False):
-    """What may be set on a part, by Celery's names; `SubmitOptions` says what they are. None of them may be None."""
+    """What may be set on a part, by Celery's names; `SubmitOptions` says what they are. None is as not given."""
 
-    queue: str
-    exchange: str
-    routing_key: str
-    priority: int
-    countdown: float
-    eta: datetime
-    expires: datetime | float
-    time_limit: float
-    soft_time_limit: float
-    task_id: str
-    serializer: str
-    compression: str
-    ignore_result: bool
-    shadow: str
-    headers: dict[str, Any]
-    argsrepr: str
-    kwargsrepr: str
+    queue: str | None
+    exchange: str | None
+    routing_key: str | None
+    priority: int | None
+    countdown: float | None
+    eta: datetime | None
+    expires: datetime | float | None
+    time_limit: float | None
+    soft_time_limit: float | None
+    task_id: str | None
+    serializer: str | None
+    compression: str | None
+    ignore_result: bool | None
+    shadow: str | None
+    headers: dict[str, Any] | None
+    argsrepr: str | None
+    kwargsrepr: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,9 @@ class Part(ABC):
     options: Options = field(default_factory=dict)
 
     def set(self, *, immutable: bool | None = None, **options: Unpack[PartOptions]) -> Self:
-        """The same with these options. One that is immutable is not given the result of what ran before it.
+        """The same with these options; one that is None is not given, as in Celery, even if it was before.
+
+        One that is immutable is not given the result of what ran before it.
 
         Raises:
             InvalidMessage: callbacks are among them, which `link` and `link_error` add.
@@ -56,7 +58,7 @@ class Part(ABC):
             if name in options:
                 raise InvalidMessage(f"/options/{name}", f"is not set as an option; call {name}() for each")
         marked = self if immutable is None else self._marked(immutable)
-        return replace(marked, options={**marked.options, **options})
+        return replace(marked, options=_given({**marked.options, **options}))
 
     def link(self, callback: "Canvas") -> Self:
         """The same, and `callback` is run with its result once it has succeeded."""
@@ -87,6 +89,11 @@ class Part(ABC):
         links = {name: self.options[name] for name in LINKS if name in self.options}
         stamped = {name: tuple(linked.stamp(**stamps) for linked in linkeds) for name, linkeds in links.items()}
         return {**self.options, **stamped}
+
+
+def _given(options: Options) -> Options:
+    stamps = options.get("stamped_headers") or ()  # a stamp that is None is refused, when the whole is checked
+    return {name: value for name, value in options.items() if value is not None or name in stamps}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

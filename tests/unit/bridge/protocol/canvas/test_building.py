@@ -20,6 +20,13 @@ def test_options_of_a_signature_are_given_as_celery_has_them_too() -> None:
     assert signature("a", (), {}, {"queue": "mail"}).options == {"queue": "mail"}
 
 
+def test_an_option_that_is_none_is_not_given() -> None:
+    nothing = dict.fromkeys(["queue", "countdown", "priority", "expires", "headers", "stamped_headers"])
+    assert signature("a", options=nothing) == signature("a", queue=None, countdown=None) == a
+    assert group(a, b).set(queue=None) == group(a, b)
+    assert signature("a", queue="mail", priority=3).set(queue=None) == signature("a", priority=3)
+
+
 def test_tasks_are_given_one_by_one_or_as_one_iterable() -> None:
     assert chain(a, b) == chain([a, b]) == Chain(tasks=(a, b))
     assert group(a, b) == group(task for task in (a, b)) == Group(tasks=(a, b))
