@@ -224,6 +224,11 @@ Canvas = Signature | Chain | Group | Chord
 """What can be run: a signature, or signatures in an order."""
 
 
+def no_canvas(given: object, pointer: str) -> InvalidMessage:
+    """The error for what was given in the place of something that can be run."""
+    return InvalidMessage(pointer, f"is a {type(given).__name__}, where a signature, chain, group or chord must be")
+
+
 def copied_as_immutable(errback: Canvas) -> Canvas:
     """What Celery's ``errback.clone(immutable=True)`` gives: for all but chains and groups an *option* of that name."""
     if isinstance(errback, Chain | Group):
@@ -242,7 +247,13 @@ def unrolled_as(group: Canvas, step: Canvas) -> Canvas:
 
 
 def joined(left: Canvas, right: Canvas) -> Canvas:
-    """``left | right``, by the methods ``__or__`` in celery/canvas.py."""
+    """``left | right``, by the methods ``__or__`` in celery/canvas.py.
+
+    Raises:
+        InvalidMessage: `right` is no canvas.
+    """
+    if not isinstance(right, Canvas):
+        raise no_canvas(right, "")
     if isinstance(left, Group):
         return Chord(header=Group(tasks=left.tasks), body=right)
     if isinstance(left, Chain):

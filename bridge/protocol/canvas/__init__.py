@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.plan import BackendKey, Plan, PlannedTask, Sending, plan
-from bridge.protocol.signature import Canvas, Chain, Chord, Group, PartOptions, Signature, folded
+from bridge.protocol.signature import Canvas, Chain, Chord, Group, PartOptions, Signature, folded, no_canvas
 
 __all__ = [
     "BackendKey",
@@ -52,6 +52,9 @@ def chain(*tasks: Canvas | Iterable[Canvas]) -> Canvas:
     """Tasks one after another; given one by one, or as one iterable. The same as to join them by ``|``.
 
     So a group in it that is followed by something becomes a chord, and a chain of one group is that group.
+
+    Raises:
+        InvalidMessage: something else is among them; so do `group` and `chord`.
     """
     return folded(_listed(tasks), Chain())
 
@@ -102,8 +105,13 @@ def _mapped(name: str, task: Signature, it: Iterable[Any]) -> Signature:
     return Signature(task=name, kwargs={"task": task, "it": list(it)}, immutable=True)
 
 
-def _listed(given: Iterable[Canvas | Iterable[Canvas]]) -> tuple[Canvas, ...]:
-    tasks: list[Canvas] = []
-    for task in given:
+def _listed(given: Iterable[Any]) -> tuple[Canvas, ...]:
+    tasks: list[Any] = []
+    for index, task in enumerate(given):
+        if not isinstance(task, Canvas | Iterable) or isinstance(task, str):
+            raise no_canvas(task, f"/tasks/{index}")
         tasks += [task] if isinstance(task, Canvas) else task
+    for index, task in enumerate(tasks):
+        if not isinstance(task, Canvas):
+            raise no_canvas(task, f"/tasks/{index}")
     return tuple(tasks)

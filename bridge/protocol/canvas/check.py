@@ -12,7 +12,7 @@ from bridge.protocol.compression import compression_named
 from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.serializers import serializer_named
-from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature
+from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature, no_canvas
 from bridge.protocol.values import check_json, check_tags, check_text
 
 MAX_PARTS = 20_000
@@ -82,7 +82,7 @@ def check_canvas(canvas: Canvas) -> None:
 def _check(canvas: object, pointer: str, depth: int) -> int:
     """Check it, and say how many signatures it has."""
     if not isinstance(canvas, Canvas):
-        raise InvalidMessage(pointer, f"is a {type(canvas).__name__}, where a signature, chain, group or chord must be")
+        raise no_canvas(canvas, pointer)
     if depth > MAX_NESTING:
         raise InvalidMessage(pointer, f"is nested more than {MAX_NESTING} deep")
     _check_options(canvas, pointer, depth)

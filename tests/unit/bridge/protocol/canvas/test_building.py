@@ -1,5 +1,8 @@
 """Workflows built by Celery's names."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bridge.errors import InvalidMessage
@@ -25,6 +28,32 @@ def test_an_option_that_is_none_is_not_given() -> None:
     assert signature("a", options=nothing) == signature("a", queue=None, countdown=None) == a
     assert group(a, b).set(queue=None) == group(a, b)
     assert signature("a", queue="mail", priority=3).set(queue=None) == signature("a", priority=3)
+
+
+NOTHING: Any = None
+TEXT: Any = "b"
+NUMBER: Any = 5
+
+
+@pytest.mark.parametrize(
+    ("make", "pointer"),
+    [
+        (lambda: a | TEXT, ""),
+        (lambda: chain(a, b) | TEXT, ""),
+        (lambda: group(a, b) | TEXT, ""),
+        (lambda: chord([a], b) | TEXT, ""),
+        (lambda: chain(NOTHING), "/tasks/0"),
+        (lambda: chain(a, TEXT), "/tasks/1"),
+        (lambda: group([a, TEXT]), "/tasks/1"),
+        (lambda: group(TEXT), "/tasks/0"),
+        (lambda: chord(NOTHING, b), "/tasks/0"),
+        (lambda: chord([a, NUMBER], b), "/tasks/1"),
+    ],
+)
+def test_what_is_no_part_is_refused_when_it_is_given(make: Callable[[], object], pointer: str) -> None:
+    with pytest.raises(InvalidMessage, match=r"is a \w+, where a signature, chain, group or chord must be") as refused:
+        make()
+    assert refused.value.pointer == pointer
 
 
 def test_tasks_are_given_one_by_one_or_as_one_iterable() -> None:

@@ -115,4 +115,4 @@ def test_the_queues_of_a_canvas_are_those_of_all_its_parts() -> None:
     assert sorted(queues(canvas.set(queue="whole").link_error(a.set(queue="last")))) == [
         *("last", "one", "three", "two", "whole")
     ]
-    assert list(queues(group(a, NOT_A_CANVAS))) == []
+    assert list(queues(Group(tasks=(a, NOT_A_CANVAS)))) == []
