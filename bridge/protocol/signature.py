@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
+from itertools import groupby
 from typing import Any, Self, TypedDict, Unpack
 
 from bridge.errors import InvalidMessage
@@ -271,7 +272,17 @@ def _is_several(canvas: Canvas) -> bool:
 
 def folded(steps: Iterable[Canvas], first: Canvas) -> Canvas:
     """Steps put together by ``|`` from left to right, after `first`."""
-    return reduce(joined, steps, first)
+    runs = (list(run) for _, run in groupby(steps, key=lambda step: isinstance(step, Signature)))
+    return reduce(_followed_by, runs, first)
+
+
+def _followed_by(whole: Canvas, run: Sequence[Canvas]) -> Canvas:
+    """`run` is of tasks alone, or has none. A chain that ends in a task grows by tasks all at once, not one by one."""
+    for at, step in enumerate(run):
+        whole = joined(whole, step)
+        if isinstance(step, Signature) and isinstance(whole, Chain) and isinstance(whole.tasks[-1], Signature):
+            return Chain(tasks=(*whole.tasks, *run[at + 1 :]))
+    return whole
 
 
 def _chained(left: Chain, right: Canvas) -> Canvas:

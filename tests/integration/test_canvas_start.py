@@ -55,6 +55,14 @@ async def test_a_chord_that_comes_again_under_its_id_begins_anew(redis: Redis, s
         assert await results.execute("GET", "celery-taskset-meta-mine.s") == b"2"
 
 
+async def test_a_chain_that_is_longer_than_the_stack_may_stand_in_a_header(client: TaskClient, redis: Redis) -> None:
+    long = chain(*[A] * 1_200, group(B, C))
+    handle = await client.start(chord([long, A], C))
+    assert await redis.execute("LLEN", "celery") == 2
+    assert isinstance(handle, ChainHandle)
+    assert await handle.status() is Status.SUBMITTED
+
+
 async def test_what_a_chord_counts_with_lives_as_long_as_it_is_waited_for_whatever_the_life_of_records(
     redis: Redis, shared_url: str
 ) -> None:

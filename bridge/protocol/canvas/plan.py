@@ -24,6 +24,9 @@ from bridge.protocol.route import Route
 from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature, unrolled, unrolled_as
 
 GROUP_PREFIX = "celery-taskset-meta-"
+DEEPEST = 100
+"""Parts within each other in what is written of a header: to read more, a worker's stack may not be deep enough. What
+ran before its members is not looked at there."""
 Options = Mapping[str, Any]
 
 
@@ -197,7 +200,7 @@ class _Launch:
         key, seconds = f"{GROUP_PREFIX}{group.id}", ceil(put_off)
         self.keys.append(BackendKey(key=f"{key}.s", value=str(tasks), put_off=seconds))
         if any(member.children is not None for member in group.children or ()):
-            self.keys.append(BackendKey(key=key, value=dumps({"result": group.as_tuple()}), put_off=seconds))
+            self.keys.append(BackendKey(key=key, value=dumps({"result": group.as_tuple(DEEPEST)}), put_off=seconds))
 
     def _chord(self, chord: Chord, place: Place, imposed: Options, args: tuple[Any, ...]) -> ResultNode:
         if place is not ALONE:

@@ -4,11 +4,15 @@ import reprlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import repeat
 from typing import Any, Self
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.signature import Signature
 from bridge.protocol.state import Status
+
+MOST_PARTS = 200_000
+"""Tasks and groups in a result that is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +53,57 @@ class ResultNode:
                 yield node.id
             waiting += reversed(node.children or ())
 
-    def as_tuple(self) -> list[Any]:
-        """As Celery writes it, ``[[id, parent], null]``, or the children in the place of null."""
-        parent = self.parent.as_tuple() if self.parent else None
-        children = None if self.children is None else [child.as_tuple() for child in self.children]
-        return [[self.id, parent], children]
+    def as_tuple(self, deepest: int | None = None) -> list[Any]:
+        """As Celery writes it, ``[[id, parent], null]``, or the children in the place of null.
+
+        Of what ran before is left out what would stand more than `deepest` parts within each other.
+        """
+        whole: list[Any] = [[self.id, None], None]
+        waiting = [(self, whole, 0)]
+        while waiting:
+            node, written, depth = waiting.pop()
+            if node.parent and (deepest is None or depth < deepest):
+                written[0][1] = [[node.parent.id, None], None]
+                waiting.append((node.parent, written[0][1], depth + 1))
+            if node.children is not None:
+                written[1] = [[[child.id, None], None] for child in node.children]
+                waiting += zip(node.children, written[1], repeat(depth + 1))
+        return whole
 
     @classmethod
     def of_tuple(cls, written: Any) -> Self:
         """What `as_tuple` has written, or Celery's ``as_tuple``.
 
         Raises:
-            UnreadableBytes: it is something else.
+            UnreadableBytes: it is something else, or of more than `MOST_PARTS`.
         """
         try:
-            (node_id, parent), children = written
-            if not isinstance(node_id, str):
-                raise TypeError(f"{node_id!r} is not an id")
-            return cls(
-                id=node_id,
-                parent=cls.of_tuple(parent) if parent else None,
-                children=None if children is None else tuple(map(cls.of_tuple, children)),
-            )
-        except (ValueError, TypeError, RecursionError) as error:
+            parts = _read(written)
+        except (ValueError, TypeError) as error:
             raise UnreadableBytes(f"not where results are: {reprlib.repr(written)}") from error
+        nodes: dict[int, Self] = {}
+        for at, (node_id, parent, children) in reversed(list(enumerate(parts))):  # what a part names comes after it
+            within = None if children is None else tuple(nodes[child] for child in children)
+            nodes[at] = cls(id=node_id, parent=None if parent is None else nodes[parent], children=within)
+        return nodes[0]
+
+
+def _read(written: Any) -> list[tuple[str, int | None, range | None]]:
+    """The parts of a result: each with its id, and at which place its parent and its children stand."""
+    waiting: list[Any] = [written]
+    parts: list[tuple[str, int | None, range | None]] = []
+    for one in waiting:
+        (node_id, parent), children = one
+        if not isinstance(node_id, str) or not isinstance(children, list | tuple | None):
+            raise TypeError("neither an id nor children")
+        parent_at = len(waiting) if parent else None
+        waiting += [parent] if parent else []
+        children_at = None if children is None else range(len(waiting), len(waiting) + len(children))
+        waiting += children or ()
+        if len(waiting) > MOST_PARTS:
+            raise ValueError(f"more than {MOST_PARTS} parts")
+        parts.append((node_id, parent_at, children_at))
+    return parts
 
 
 class Fate(IntEnum):

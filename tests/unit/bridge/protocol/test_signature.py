@@ -1,5 +1,6 @@
 """Signatures and what is made of them: values that do not change."""
 
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -143,3 +144,9 @@ def test_a_group_of_one_is_that_one() -> None:
     assert unrolled(two) == two
     assert unrolled_as(one, b) == Group(tasks=(b,))
     assert unrolled_as(two, b) == b
+
+
+@pytest.mark.parametrize("first", [a, one, two, chain(a, two), chain(a, chord([b], c)), chain(a, b).link(d)])
+def test_a_chain_of_many_is_what_its_steps_are_joined_to_one_by_one(first: Canvas) -> None:
+    steps: list[Canvas] = [a, b, c.link(d), two, a, b, one, chain(a, b).link(c), chord([a], b), c, d, a]
+    assert chain(first, *steps) == reduce(joined, steps, Chain() | first)

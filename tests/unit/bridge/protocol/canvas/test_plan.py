@@ -172,3 +172,11 @@ def test_what_a_group_says_of_results_is_known_of_its_tasks() -> None:
 def test_a_canvas_that_would_harm_is_not_planned() -> None:
     with pytest.raises(InvalidMessage, match="no task"):
         planned(chord([a], group()))
+
+
+def test_a_long_chain_before_a_group_in_a_header_is_planned() -> None:
+    made = planned(chord([chain(*[a] * 3_000, group(b, c)), d], e))
+    size, members = made.keys
+    assert size.value == "3"
+    _, ((_, ends), last) = json.loads(members.value)["result"]
+    assert (len(ends), last[1]) == (2, None)

@@ -47,12 +47,17 @@ def test_a_chord_is_written_with_its_header_before_it() -> None:
     assert CHORD.as_tuple() == [["body", [["g", None], [[["a", None], None], [["b", None], None]]]], None]
 
 
-deep: list[object] = [["a", None], None]
-for _ in range(5_000):
-    deep = [["a", deep], None]
+round_and_round: list[object] = [["a", None], None]
+round_and_round[1] = [round_and_round, round_and_round]
 
 
-@pytest.mark.parametrize("written", [None, [], "abc", [[1, None], None], [["a", None], 5], [["a", "b"], None], deep])
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(None, [], "abc", [[1, None], None], [["a", None], 5], [["a", "b"], None], [["a", None], "bc"]),
+        *([["a", None], [None]], round_and_round),
+    ],
+)
 def test_what_is_no_result_is_refused(written: object) -> None:
     with pytest.raises(UnreadableBytes):
         ResultNode.of_tuple(written)
@@ -97,10 +102,29 @@ def test_a_workflow_is_over_when_nothing_can_start_the_rest(
     assert Workflow(result).is_over(set(known), ended) is over
 
 
-def test_a_chain_may_be_longer_than_the_stack() -> None:
+LONG = 5_000
+
+
+def long_chain() -> ResultNode:
     node = task("0")
-    for number in range(1, 5_000):
+    for number in range(1, LONG):
         node = task(str(number), node)
+    return node
+
+
+def test_a_long_chain_is_written_and_read() -> None:
+    node = ResultNode.of_tuple(group(long_chain()).as_tuple())
+    (child,) = node.children or ()
+    assert [one.id for one in child.ancestors()] == [str(number) for number in reversed(range(LONG - 1))]
+
+
+def test_of_a_chain_that_is_too_long_what_ran_first_is_left_out() -> None:
+    node = ResultNode.of_tuple(group(long_chain(), parent=CHORD).as_tuple(deepest=3))
+    assert node == group(task("4999", task("4998", task("4997"))), parent=task("body", group(task("a"), task("b"))))
+
+
+def test_a_chain_may_be_longer_than_the_stack() -> None:
+    node = long_chain()
     workflow = Workflow(node)
     assert workflow.task_ids == tuple(map(str, range(5_000)))
     assert workflow.is_over({"0"}, {"0": FAILED})
