@@ -194,6 +194,14 @@ class TaskClient:
         """A handle of a task submitted elsewhere or earlier."""
         return TaskHandle(self, task_id)
 
+    def handle_from_tuple(self, written: Any) -> TaskHandle | GroupHandle:
+        """The handle of which `as_tuple` was kept, also that of a result of Celery's: a task's, a chain's or a group's.
+
+        Raises:
+            UnreadableBytes: it is something else.
+        """
+        return handle_of(self, ResultNode.of_tuple(written))
+
     async def record(self, task_id: str) -> TaskRecord:
         """What is known of a task now.
 

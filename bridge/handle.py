@@ -66,6 +66,14 @@ class TaskHandle:
         started = meta.children if meta else None
         return tuple(handle_of(self._client, ResultNode.of_tuple(child)) for child in started or ())
 
+    def as_tuple(self) -> list[Any]:
+        """What to keep of it over a restart, for `TaskClient.handle_from_tuple`: as Celery's ``as_tuple`` has it.
+
+        It is plain lists, texts and None. What ran before is within it, step in step, so Python's `json` writes it for
+        chains of up to some 400 steps.
+        """
+        return ResultNode(id=self.task_id).as_tuple()
+
     async def status(self) -> Status:
         """Where the task is now."""
         return (await self._client.record(self.task_id)).status
@@ -106,6 +114,10 @@ class ChainHandle(TaskHandle):
         """Each step by itself, in order; the header of a chord is a step before its body."""
         nodes = [self._node, *self._node.ancestors()][::-1]
         return tuple(_alone(self._client, node) for node in nodes)
+
+    def as_tuple(self) -> list[Any]:
+        """See `TaskHandle.as_tuple`."""
+        return self._node.as_tuple()
 
     async def result(self, timeout: float | None = None) -> Any:
         """What the last step returned; None at once when that `ignores_result`.
@@ -166,6 +178,10 @@ class GroupHandle:
     def parent(self) -> "TaskHandle | GroupHandle | None":
         """What ran before it in a chain."""
         return _parent(self._client, self._node)
+
+    def as_tuple(self) -> list[Any]:
+        """See `TaskHandle.as_tuple`."""
+        return self._node.as_tuple()
 
     async def result(self, timeout: float | None = None) -> list[Any]:
         """What all of them returned, in their order; None for one that ignores its result. `timeout` in seconds.
