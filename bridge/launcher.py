@@ -1,17 +1,18 @@
 """The launcher: workflows, planned and set going. Their first messages are queued; workers send the rest."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from bridge.errors import BrokerUnavailable, HeldBack, PetioleError
+from bridge.errors import BrokerUnavailable, DuplicateTask, HeldBack, PetioleError
 from bridge.ids import ids_from
 from bridge.parts import Parts
 from bridge.protocol.canvas import Canvas, Plan, Sending, plan
-from bridge.protocol.canvas.check import queues
+from bridge.protocol.canvas.check import chosen_ids, queues
 from bridge.protocol.canvas.results import ResultNode
 from bridge.redis import Command
 from bridge.settings import BridgeSettings
@@ -45,6 +46,8 @@ class Launcher:
         planned = self._plan(await self._parts.bindings.routed_canvas(canvas))
         entries = self._ready(planned, NO_FACTS, record=record)
         later = self._later(planned.result, entries, NO_FACTS) if record else []
+        if len(entries) + len(later) > self._settings.submit_batch:
+            await self._check_later(later, set(chosen_ids(canvas)))
         await self._send(entries, later, self._parts.backend.chord_commands(planned.keys))
         return planned.result
 
@@ -132,6 +135,22 @@ class Launcher:
         with suppress(BrokerUnavailable):  # the workflow has begun; each step is known from its first news on
             for at in range(0, len(later), size):
                 await publisher.accept(later[at : at + size])
+
+    async def _check_later(self, later: Sequence[Entry], chosen: Collection[str]) -> None:
+        """Check before anything is sent that the steps are new which are recorded after it. Only a caller's id may be
+        another task's.
+
+        Raises:
+            DuplicateTask: one is a task that is known, or another step.
+        """
+        task_ids = [entry.task_id for entry in later if entry.task_id in chosen]
+        taken = [task_id for task_id, times in Counter(task_ids).items() if times > 1]
+        for at in range(0, len(task_ids), AT_ONCE):
+            page = task_ids[at : at + AT_ONCE]
+            statuses = await self._parts.store.peek(page, ("status",))
+            taken += [task_id for task_id, (status,) in zip(page, statuses, strict=True) if status is not None]
+        if taken:
+            raise DuplicateTask(taken[0])
 
     async def _sent(self, entry: Entry) -> None:
         await self._parts.publisher.send(entry)

@@ -143,12 +143,27 @@ async def test_nothing_is_known_of_a_workflow_without_records(client: TaskClient
     assert not await redis.execute("KEYS", "petiole:*")
 
 
-async def test_a_workflow_with_a_step_whose_id_is_taken_is_not_begun(client: TaskClient, redis: Redis) -> None:
-    await client.submit("theirs", task_id="taken", queue="theirs")
-    with pytest.raises(DuplicateTask):
-        await client.start(chain(A, B.set(task_id="taken")))
+@pytest.mark.parametrize("size", [A_FEW, MANY])
+async def test_a_workflow_with_a_step_whose_id_is_taken_is_not_begun(redis: Redis, shared_url: str, size: int) -> None:
+    taken = B.set(task_id="taken")
+    async with connect(shared_url, submit_batch=size) as client:
+        await client.as_owner("bob").submit("theirs", task_id="taken", queue="theirs")
+        for canvas in (chain(A, B, taken), chain(A, group(B, chain(B, taken)), C), chord([A, B], taken)):
+            with pytest.raises(DuplicateTask, match="'taken'"):
+                await client.start(canvas)
+        assert (await client.record("taken")).task == "theirs"
     assert await redis.execute("EXISTS", "celery", "petiole:planned") == 0
-    assert (await client.record("taken")).task == "theirs"
+
+
+@pytest.mark.parametrize("size", [A_FEW, MANY])
+async def test_a_workflow_with_two_steps_of_one_id_is_not_begun(redis: Redis, shared_url: str, size: int) -> None:
+    async with connect(shared_url, submit_batch=size) as client:
+        mine = B.set(task_id="mine")
+        with pytest.raises(DuplicateTask, match="'mine'"):
+            await client.start(chain(A, mine, mine))
+        await client.start(chain(A, B, mine))
+        assert (await client.record("mine")).task == "b"
+    assert await redis.execute("LLEN", "celery") == 1
 
 
 async def test_a_workflow_that_has_begun_is_not_refused_because_its_later_steps_cannot_be_recorded(

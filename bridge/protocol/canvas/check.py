@@ -105,6 +105,15 @@ def queues(canvas: Canvas) -> Iterator[str]:
             yield from queues(part)
 
 
+def chosen_ids(canvas: Canvas) -> Iterator[str]:
+    """The ids that a caller has given to parts of a canvas."""
+    if "task_id" in canvas.options:
+        yield canvas.options["task_id"]
+    for _, part in parts(canvas):
+        if isinstance(part, Canvas):
+            yield from chosen_ids(part)
+
+
 # What waits for tasks that are not there waits for ever, so the next two are about canvases that Celery would take.
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas import Canvas, chain, chord, group, signature, xmap
-from bridge.protocol.canvas.check import MAX_DELAY, MAX_NESTING, MAX_PARTS, check_canvas, queues
+from bridge.protocol.canvas.check import MAX_DELAY, MAX_NESTING, MAX_PARTS, check_canvas, chosen_ids, queues
 from bridge.protocol.signature import Chain, Chord, Group, Signature
 
 a, b = signature("a"), signature("b")
@@ -116,3 +116,9 @@ def test_the_queues_of_a_canvas_are_those_of_all_its_parts() -> None:
         *("last", "one", "three", "two", "whole")
     ]
     assert list(queues(Group(tasks=(a, NOT_A_CANVAS)))) == []
+
+
+def test_the_ids_that_were_chosen_are_those_of_all_parts() -> None:
+    canvas = chain(a, group(b.set(task_id="one"), chord([a], b.set(task_id="two")))).set(task_id="three")
+    assert sorted(chosen_ids(canvas.link(a.set(task_id="four")))) == ["four", "one", "three", "two"]
+    assert list(chosen_ids(Group(tasks=(a, NOT_A_CANVAS)))) == []
