@@ -32,8 +32,9 @@ from bridge.handle import ChainHandle, GroupHandle, TaskHandle
 from bridge.opening import connect, open_client
 from bridge.protocol.canvas import Canvas, chain, chord, chunks, group, signature, xmap, xstarmap
 from bridge.protocol.events import CeleryEvent
+from bridge.protocol.part_options import PartOptions
 from bridge.protocol.serializers import Serializer, register_serializer
-from bridge.protocol.signature import Chain, Chord, Group, PartOptions, Signature
+from bridge.protocol.signature import Chain, Chord, Group, Signature
 from bridge.protocol.state import Status
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.remote.control import TaskControl

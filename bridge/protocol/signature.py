@@ -8,37 +8,15 @@ depends on what it meets, as a group followed by a task is a chord.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import reduce
 from itertools import groupby
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 from bridge.errors import InvalidMessage
+from bridge.protocol.part_options import PartOptions
 
 Options = Mapping[str, Any]
 LINKS = ("link", "link_error")
-
-
-class PartOptions(TypedDict, total=False):
-    """What may be set on a part, by Celery's names; `SubmitOptions` says what they are. None is as not given."""
-
-    queue: str | None
-    exchange: str | None
-    routing_key: str | None
-    priority: int | None
-    countdown: float | None
-    eta: datetime | None
-    expires: datetime | float | None
-    time_limit: float | None
-    soft_time_limit: float | None
-    task_id: str | None
-    serializer: str | None
-    compression: str | None
-    ignore_result: bool | None
-    shadow: str | None
-    headers: dict[str, Any] | None
-    argsrepr: str | None
-    kwargsrepr: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ async def test_a_chord_whose_header_fails_comes_to_an_error(client: TaskClient, 
     for _ in range(2):
         with pytest.raises(TaskFailed) as raised:
             await handle.result(DEADLINE)
-        assert raised.value.kind == error
+        assert raised.value.type == error
 
 
 @pytest.mark.parametrize("canvas", [canvas for canvas, _ in OURS.values()], ids=OURS)

@@ -10,7 +10,8 @@ from typing import Any, Unpack
 
 from bridge.errors import InvalidMessage
 from bridge.protocol.canvas.plan import BackendKey, Plan, PlannedTask, Sending, plan
-from bridge.protocol.signature import Canvas, Chain, Chord, Group, PartOptions, Signature, folded, no_canvas
+from bridge.protocol.part_options import PartOptions
+from bridge.protocol.signature import Canvas, Chain, Chord, Group, Signature, folded, no_canvas
 
 __all__ = [
     "BackendKey",

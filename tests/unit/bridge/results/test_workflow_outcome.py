@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import PetioleError, TaskCancelled, TaskFailed
+from bridge.errors import PetioleError, Raised, TaskCancelled, TaskFailed
 from bridge.protocol.canvas.results import ResultNode
 from bridge.results.workflow_outcome import GRACE_SECONDS, grace_within, outcome_of
 
@@ -25,8 +25,8 @@ def group(*children: ResultNode, parent: ResultNode | None = None) -> ResultNode
 HEADER = group(task("a"), task("b"))
 CHORD = task("body", HEADER)
 GROUP_AS_A_BODY = group(task("c"), task("d"), parent=HEADER)
-FAILS = TaskFailed("ValueError", "it's broken")
-IS_TOLD = TaskFailed("ChordError", "Dependency b raised ValueError")
+FAILS = TaskFailed("a1", Raised("ValueError", "it's broken"))
+IS_TOLD = TaskFailed("body", Raised("ChordError", "Dependency b raised ValueError"))
 REVOKED = TaskCancelled("c", "revoked")
 
 
