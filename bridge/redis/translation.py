@@ -1,5 +1,6 @@
 """redis-py's errors in our words."""
 
+import re
 from contextlib import AbstractContextManager
 from types import TracebackType
 
@@ -17,6 +18,15 @@ _AWAY = (
     exceptions.OutOfMemoryError,
     OSError,
 )
+_SERVES_NOBODY = re.compile(
+    # redis-py has taken an "ERR" off already; in a script of Redis 6.2 what went wrong stands behind where it did.
+    r"(?:(?:ERR )?Error running script .*: -?)?"
+    r"(?:BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|OOM|READONLY|TRYAGAIN) ",
+    re.DOTALL,
+)
+"""What a server says that serves nobody now, whatever is asked: of these redis-py knows only a few by classes."""
+_IN_A_PIPELINE = " of pipeline caused error: "
+"""Behind the command, which may have anything in it, and in front of what the server said."""
 
 
 class _Translation:
@@ -30,12 +40,21 @@ class _Translation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, _AWAY):
+        if error is None:
+            return
+        if isinstance(error, _AWAY) or _serves_nobody(error):
             raise BrokerUnavailable(str(error) or type(error).__name__) from error
         if isinstance(error, exceptions.RedisError):
             raise UnreadableBytes(
                 f"Redis refused a command: {error}. Is a key of another program in the way?"
             ) from error
+
+
+def _serves_nobody(error: BaseException) -> bool:
+    if not isinstance(error, exceptions.ResponseError):
+        return False
+    said = str(error).rpartition(_IN_A_PIPELINE)[2]
+    return _SERVES_NOBODY.match(said.lstrip("('\"")) is not None  # there it may stand as Python shows it
 
 
 _TRANSLATION = _Translation()
