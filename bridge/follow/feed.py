@@ -1,6 +1,6 @@
 """Following many tasks at once: the live feed from any place in it, then what happens, without a gap or a double."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
@@ -9,6 +9,7 @@ from bridge.follow.feed_entry import FeedEntry, Selection, place, read_entries, 
 from bridge.follow.hub import DEFAULT_BUFFER, Hub
 from bridge.follow.subscriber import Listener
 from bridge.protocol.keys import Keys
+from bridge.reading import readable
 from bridge.redis import Redis
 
 BEGINNING = "0-0"
@@ -49,9 +50,9 @@ class FeedFollower:
             return [FeedReset(cursor=self.cursor)]
         steps: list[FeedStep] = []
         while page := await self._redis.execute("XRANGE", self._key, start_after(self.cursor), "+", "COUNT", _PAGE):
-            for place_, fields in page:
-                entries = read_entries((place_, [part for pair in fields.items() for part in pair]))
+            for entries in readable(page, _entries, self._key):
                 steps.extend(entry for entry in self._fresh(entries) if self._listener.selection.has(entry))
+            self.cursor = page[-1][0].decode()  # also behind what was passed over
         return steps
 
     async def next(self, timeout: float) -> list[FeedStep]:
@@ -86,6 +87,10 @@ class FeedFollower:
         said = await self._redis.execute("XINFO", "STREAM", self._key)
         state = dict(zip(said[::2], said[1::2], strict=True))
         return bool(state.get(b"entries-added") != state[b"length"])  # Redis 6.2 does not count what was added
+
+
+def _entries(entry: tuple[bytes, Mapping[bytes, bytes]]) -> list[FeedEntry]:
+    return read_entries((entry[0], [part for pair in entry[1].items() for part in pair]))
 
 
 async def end_of(redis: Redis, key: str) -> str:

@@ -100,7 +100,7 @@ def read_names(data: bytes) -> tuple[str, ...]:
     """
     try:
         return tuple(str(name) for name in json.loads(data))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UnreadableBytes(f"not names of task types: {data!r:.80}") from error
 
 

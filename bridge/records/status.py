@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from bridge.errors import UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.state import Status
+from bridge.reading import reading
 
 _KINDS = ("reset", "progress", "output", "log")
+_HIGHEST_SEQ = 2**53
+"""Scripts count exactly up to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +36,13 @@ class StatusUpdate:
         Raises:
             UnreadableBytes: somebody else wrote into Petiole's keys.
         """
-        try:
-            fields = json.loads(self.text)
+        with reading(f"an update of task {self.task_id}: {self.text[:80]!r}"):
+            fields: dict[str, Any] = json.loads(self.text)
             Status(fields["status"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableBytes(f"not an update of task {self.task_id}: {self.text[:80]!r}") from error
-        return dict(fields)
+            fields["attempt"] = int(fields["attempt"])
+            for name in ("progress", "error"):
+                _mapping(fields.get(name))
+            return fields
 
     @property
     def status(self) -> Status:
@@ -49,7 +52,8 @@ class StatusUpdate:
     @property
     def attempt(self) -> int:
         """Counts from 1."""
-        return int(self.fields["attempt"])
+        attempt: int = self.fields["attempt"]
+        return attempt
 
     @property
     def progress(self) -> Mapping[str, Any] | None:
@@ -134,9 +138,9 @@ class TaskRecord:
         Raises:
             UnreadableBytes: somebody else wrote into Petiole's keys.
         """
-        texts = {key.decode(): value for key, value in fields.items() if key != b"payload"}
-        try:
-            seq = int(texts["seq"])
+        texts = {key.decode(errors="replace"): value for key, value in fields.items() if key != b"payload"}
+        with reading(f"the record of task {task_id}, which has {sorted(texts)}"):
+            seq = _seq(texts["seq"])
             return cls(
                 task_id=task_id,
                 status=Status(texts["status"].decode()),
@@ -146,12 +150,12 @@ class TaskRecord:
                 task=_text(texts, "task"),
                 queue=_text(texts, "queue"),
                 priority=_number(texts, "priority") or 0,
-                tags=tuple(json.loads(texts.get("tags", b"[]"))),
+                tags=tuple(map(str, json.loads(texts.get("tags", b"[]")))),
                 batch_id=_text(texts, "batch"),
                 replay_of=_text(texts, "replay_of"),
                 owner=_text(texts, "owner") or "",
                 worker=_text(texts, "worker"),
-                progress=json.loads(texts.get("progress", b"null")),
+                progress=_mapping(json.loads(texts.get("progress", b"null"))),
                 submitted_at=_number(texts, "submitted_at"),
                 received_at=_number(texts, "received_at"),
                 started_at=_number(texts, "started_at"),
@@ -161,8 +165,19 @@ class TaskRecord:
                 cancel_reason=_text(texts, "cancel"),
                 last=StatusUpdate(task_id=task_id, seq=seq, text=last) if last else None,
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableBytes(f"not the record of task {task_id}: {sorted(texts)}") from error
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, dict | None):
+        raise TypeError(f"{value!r:.80} is no object")
+    return value
+
+
+def _seq(digits: bytes) -> int:
+    seq = int(digits)
+    if not 0 <= seq <= _HIGHEST_SEQ:
+        raise ValueError(f"{seq} is no number of an update")
+    return seq
 
 
 def _text(texts: Mapping[str, bytes], name: str) -> str | None:

@@ -13,6 +13,7 @@ from bridge.errors import TaskExpired, TaskNotFound, UnreadableBytes
 from bridge.protocol.keys import Keys
 from bridge.protocol.news import Fields, News, update_text
 from bridge.protocol.state import ENDS, TABLE_FOR_SCRIPTS, Status
+from bridge.reading import reading, texts
 from bridge.records.status import StatusUpdate, TaskRecord
 from bridge.redis import Arg, Redis, Reply, Script
 from bridge.settings import BridgeSettings
@@ -104,13 +105,20 @@ class StatusStore:
 
         Raises:
             TaskNotFound: nothing is; `TaskExpired` when something was.
+            UnreadableBytes: somebody else wrote into Petiole's keys.
         """
-        reply = await self._reads.call((task_id, _WHOLE, self.owner))
+        life_left, last, *flat = await self._answer(task_id, _WHOLE)
+        with reading(self._keys.record(task_id)):
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            return TaskRecord.read(task_id, fields, update_text(last) or None, life_left if life_left > 0 else None)
+
+    async def _answer(self, task_id: str, after: int) -> list[Reply]:
+        reply: list[Reply] | bytes | None = await self._reads.call((task_id, after, self.owner))
         if not reply:
             raise await self._missing(task_id)
-        life_left, last, *flat = reply
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        return TaskRecord.read(task_id, fields, update_text(last) or None, life_left if life_left > 0 else None)
+        if isinstance(reply, bytes):
+            raise UnreadableBytes(f"not {self._keys.record(task_id)}, or its history: {reply.decode(errors='replace')}")
+        return reply
 
     async def payload(self, task_id: str) -> bytes | None:
         """The message of a task, while it is kept: until it has succeeded. It does not ask whose the task is."""
@@ -122,16 +130,15 @@ class StatusStore:
 
         Raises:
             TaskNotFound: the task is not known; `TaskExpired` when it was.
+            UnreadableBytes: somebody else wrote into Petiole's keys.
         """
-        reply = await self._reads.call((task_id, after, self.owner))
-        if not reply:
-            raise await self._missing(task_id)
-        seq, dropped, status, texts = reply
-        first = seq - len(texts) + 1
-        updates = [
-            StatusUpdate(task_id=task_id, seq=first + at, text=update_text(text)) for at, text in enumerate(texts)
-        ]
-        return Missed(seq=seq, dropped=dropped, status=Status(status.decode()), updates=updates)
+        seq, dropped, status, stored = await self._answer(task_id, after)
+        first = seq - len(stored) + 1
+        with reading(self._keys.record(task_id)):
+            updates = [
+                StatusUpdate(task_id=task_id, seq=first + at, text=update_text(text)) for at, text in enumerate(stored)
+            ]
+            return Missed(seq=seq, dropped=dropped, status=Status(status.decode()), updates=updates)
 
     async def _missing(self, task_id: str) -> TaskNotFound:
         was_there = await self._redis.execute("ZSCORE", self._keys.index_of(self.owner), task_id)
@@ -162,7 +169,7 @@ class StatusStore:
         while stop > 0:
             start = max(stop - _PAGE, 0)
             page = await self._redis.execute("ZRANGE", self._keys.open, start, stop - 1)
-            yield [task_id.decode() for task_id in page]
+            yield texts(page, self._keys.open)
             stop = start
 
     async def planned(self) -> AsyncIterator[list[str]]:
@@ -171,7 +178,7 @@ class StatusStore:
         while stop > 0:
             start = max(stop - _PAGE, 0)
             page = await self._redis.execute("ZRANGE", self._keys.planned, start, stop - 1)
-            yield [task_id.decode() for task_id in page]
+            yield texts(page, self._keys.planned)
             stop = start
 
     async def forget_planned(self, task_ids: Sequence[str]) -> None:
@@ -196,7 +203,7 @@ class StatusStore:
 
     async def forget_gone(self, now_ms: int) -> int:
         """Take out of the indexes tasks whose record has gone, some time after that; how many in all indexes."""
-        owners = [owner.decode() for owner in await self._redis.execute("SMEMBERS", self._keys.owners)]
+        owners = texts(await self._redis.execute("SMEMBERS", self._keys.owners), self._keys.owners)
         latest = now_ms - (self.settings.ended_ttl + self.settings.tombstone_ttl) * 1000
         return sum([await self._forget_gone(self._keys.index_of(owner), latest) for owner in ("", *owners)])
 
@@ -204,7 +211,7 @@ class StatusStore:
         forgotten = start = 0
         while page := await self._redis.execute("ZRANGEBYSCORE", index, "-inf", latest, "LIMIT", start, _PAGE):
             there = await asyncio.gather(
-                *(self._redis.execute("EXISTS", self._keys.record(task_id.decode())) for task_id in page)
+                *(self._redis.execute("EXISTS", self._keys.record("").encode() + task_id) for task_id in page)
             )
             gone = [task_id for task_id, is_there in zip(page, there, strict=True) if not is_there]
             start += len(page) - len(gone)
@@ -236,4 +243,6 @@ def _advanced(task_id: str, outcome: int, attempt: int, status: bytes) -> Advanc
     if outcome == _BROKEN:
         logger.warning("news of task %s cannot be recorded: %s", task_id, status.decode(errors="replace"))
         return Advanced(seq=0, attempt=0, status="", known=True)
-    return Advanced(seq=max(outcome, 0), attempt=attempt, status=status.decode(), known=outcome != _UNKNOWN)
+    return Advanced(
+        seq=max(outcome, 0), attempt=attempt, status=status.decode(errors="replace"), known=outcome != _UNKNOWN
+    )

@@ -9,6 +9,7 @@ from typing import Self
 from bridge.errors import InvalidMessage, TaskNotFound
 from bridge.protocol.keys import Keys
 from bridge.protocol.state import Status
+from bridge.reading import texts
 from bridge.records.status import TaskRecord
 from bridge.records.status_store import StatusStore
 from bridge.redis import Redis, Script
@@ -103,8 +104,8 @@ class TaskList:
         bounds = (which.submitted_from, which.submitted_before)
         args = (self._prefix, after.task_id, after.time, limit, LOOKED_AT, *bounds, which.wanted())
         last_id, last_time, *ids = await self._redis.run(self._script, [index], args)
-        found = await asyncio.gather(*(self._if_there(task_id.decode()) for task_id in ids))
-        following = Cursor(task_id=last_id.decode(), time=int(last_time)) if last_id else None
+        found = await asyncio.gather(*map(self._if_there, texts(ids, index)))
+        following = Cursor(task_id=last_id.decode(errors="replace"), time=int(last_time)) if last_id else None
         return TaskPage(tasks=[record for record in found if record], next=following)
 
     async def _if_there(self, task_id: str) -> TaskRecord | None:

@@ -15,6 +15,7 @@ from redis import exceptions
 from bridge.address import RedisAddress, read_address
 from bridge.batching import Batcher
 from bridge.errors import BrokerUnavailable, ClientClosed, PublisherBusy
+from bridge.reading import readable
 from bridge.redis.connection import Arg, connect
 from bridge.redis.published import Echo, Published, Subscriptions, closing, next_message
 from bridge.redis.stream import StreamReader
@@ -138,9 +139,9 @@ class Redis:
         return asyncio.timeout(self._settings.command_timeout)
 
     async def hash(self, key: str) -> dict[str, bytes]:
-        """All fields of a hash; none when there is no such key."""
+        """All fields of a hash; none when there is no such key. Those whose names are not UTF-8 are passed over."""
         fields: dict[bytes, bytes] = await self.execute("HGETALL", key)
-        return {name.decode(): value for name, value in fields.items()}
+        return dict(readable(fields.items(), lambda field: (field[0].decode(), field[1]), key))
 
     async def run(
         self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
@@ -200,7 +201,7 @@ class Redis:
                         echo.begin(pubsub)
                         yield Published()
                     elif message["type"] == "pmessage":
-                        yield Published(channel=message["channel"].decode(), data=message["data"])
+                        yield Published(channel=message["channel"].decode(errors="replace"), data=message["data"])
                     elif message["type"] == "pong":
                         echo.heard(message)
             finally:

@@ -14,6 +14,7 @@ from bridge.protocol.delivery import task_of_message
 from bridge.protocol.keys import Keys
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
+from bridge.reading import texts
 from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.remote.mailbox import Mailbox, Replies, Wait
@@ -79,7 +80,7 @@ class QueueControl:
         await self._check_known(queue)
         await self._redis.execute("SREM", self._keys.paused, self._names.key(queue))
         key = self._keys.paused_workers(queue)
-        workers = {name.decode() for name in await self._redis.execute("SMEMBERS", key)}
+        workers = set(texts(await self._redis.execute("SMEMBERS", key), key))
         await self._begin(queue, workers)
         if workers:
             await self._redis.execute("SREM", key, *workers)

@@ -1,13 +1,13 @@
 """Queues and workers as they stand in Redis now. Nothing here asks a worker, so nothing here waits for one."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.errors import UnreadableBytes
 from bridge.naming import broker_keys
 from bridge.protocol.keys import Keys
+from bridge.reading import readable, reading, texts
 from bridge.redis import Redis, Script
 from bridge.settings import BridgeSettings
 
@@ -127,11 +127,14 @@ class Queues:
         )
 
     async def _used(self) -> set[str]:
-        return {self._names.name(key.decode()) for key in await self._redis.execute("SMEMBERS", self._keys.queues)}
+        return await self._members(self._keys.queues)
 
     async def paused(self) -> set[str]:
         """The queues that are paused."""
-        return {self._names.name(key.decode()) for key in await self._redis.execute("SMEMBERS", self._keys.paused)}
+        return await self._members(self._keys.paused)
+
+    async def _members(self, key: str) -> set[str]:
+        return {self._names.name(name) for name in texts(await self._redis.execute("SMEMBERS", key), key)}
 
     async def is_known(self, name: str, now_ms: int) -> bool:
         """Whether it is one of the queues of `backlog`."""
@@ -140,16 +143,27 @@ class Queues:
         return any(worker.online and name in (worker.queues or ()) for worker in await self.workers(now_ms))
 
     async def workers(self, now_ms: int) -> list[WorkerStatus]:
-        """Workers by name, from their heartbeats and what they told when they were asked."""
-        told = _object(await self._redis.execute("GET", self._keys.survey) or b"{}")
+        """Workers by name, from their heartbeats and what they told when they were asked.
+
+        What is not as a worker tells it is passed over: anybody may publish a heartbeat.
+        """
+        told = await self._told()
         seen = await self._redis.hash(self._keys.workers)
-        return [_worker(name, value, told.get(name, {}), now_ms) for name, value in sorted(seen.items())]
+
+        def read(sign: tuple[str, bytes]) -> WorkerStatus:
+            return _worker(*sign, told.get(sign[0], _NOTHING_TOLD), now_ms)
+
+        return readable(sorted(seen.items()), read, self._keys.workers)
+
+    async def _told(self) -> dict[str, "_Told"]:
+        survey = await self._redis.execute("GET", self._keys.survey)
+        whole = readable([survey] if survey else [], _object, self._keys.survey)
+        return dict(readable((one for told in whole for one in told.items()), _told, self._keys.survey))
 
     async def watchers(self) -> list[WatcherStatus]:
-        """Watchers and when they last gave a sign of life."""
+        """Watchers and when they last gave a sign of life; what is none is passed over."""
         seen = await self._redis.hash(self._keys.watchers)
-        signs = ((name, _object(value)) for name, value in sorted(seen.items()))
-        return [WatcherStatus(name=name, at=int(sign["at"]), lag_ms=int(sign["lag_ms"])) for name, sign in signs]
+        return readable(sorted(seen.items()), _watcher, self._keys.watchers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,26 +175,82 @@ class _Counts:
 
 
 def _by_queue(flat: Sequence[Any]) -> dict[str, int]:
-    return {name.decode(): count for name, count in zip(flat[::2], flat[1::2], strict=True)}
+    return {name.decode(errors="replace"): count for name, count in zip(flat[::2], flat[1::2], strict=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a worker told when it was asked."""
+
+    pool_size: int | None = None
+    queues: Sequence[str] | None = None
+
+
+_NOTHING_TOLD = _Told()
+_NUMBER = int | float
+_HEARTBEAT: Mapping[str, Any] = {
+    "freq": _NUMBER,
+    "active": int,
+    "processed": int,
+    "loadavg": list,
+    "sw_ident": str,
+    "sw_ver": str,
+    "sw_sys": str,
+}
+"""What heartbeats have beside their type, as far as somebody reads it here. A worker may leave out any of it."""
 
 
 def _object(value: bytes) -> dict[str, Any]:
-    try:
-        return dict(json.loads(value))
-    except (ValueError, TypeError) as error:
-        raise UnreadableBytes(f"not a sign of life: {value[:80]!r}") from error
+    said: dict[str, Any] = _checked(json.loads(value), dict)
+    return said
 
 
-def _worker(hostname: str, value: bytes, told: Mapping[str, Any], now_ms: int) -> WorkerStatus:
+def _checked(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r:.80} is not of {kind}")
+    return value
+
+
+def _all_checked(values: Iterable[Any], kind: Any) -> list[Any]:
+    return [_checked(value, kind) for value in values]
+
+
+def _told(told: tuple[str, Any]) -> tuple[str, _Told]:
+    name, said = told
+    pool_size, queues = _checked(said.get("pool_size"), int | None), _checked(said.get("queues"), list | None)
+    return name, _Told(pool_size=pool_size, queues=None if queues is None else _all_checked(queues, str))
+
+
+def _watcher(sign: tuple[str, bytes]) -> WatcherStatus:
+    name, said = sign[0], _object(sign[1])
+    return WatcherStatus(name=name, at=int(said["at"]), lag_ms=int(said["lag_ms"]))
+
+
+def _worker(hostname: str, value: bytes, told: _Told, now_ms: int) -> WorkerStatus:
     seen = _object(value)
-    heartbeat = seen["heartbeat"]
-    silence = (now_ms - int(seen["at"])) / 1000
-    online = heartbeat["type"] != "worker-offline" and silence < HEARTBEATS_MISSED * float(heartbeat.get("freq") or 2)
+    heartbeat, at_ms = heartbeat_of(seen["heartbeat"]), int(seen["at"])
+    silence = (now_ms - at_ms) / 1000
+    online = heartbeat["type"] != "worker-offline" and silence < HEARTBEATS_MISSED * (heartbeat.get("freq") or 2)
     return WorkerStatus(
         hostname=hostname,
         online=online,
-        heard_at=int(seen["at"]),
+        heard_at=at_ms,
         heartbeat=heartbeat,
-        pool_size=told.get("pool_size"),
-        queues=told.get("queues"),
+        pool_size=told.pool_size,
+        queues=told.queues,
     )
+
+
+def heartbeat_of(said: Any) -> dict[str, Any]:
+    """What a worker said, if it is a heartbeat.
+
+    Raises:
+        UnreadableBytes: something that is read of it here has another shape.
+    """
+    with reading("a heartbeat"):
+        heartbeat: dict[str, Any] = _checked(said, dict)
+        _checked(heartbeat["type"], str)
+        for name, kind in _HEARTBEAT.items():
+            _checked(heartbeat.get(name), kind | None)
+        _all_checked(heartbeat.get("loadavg") or (), _NUMBER)
+        return heartbeat

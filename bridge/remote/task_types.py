@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
 
 from bridge.errors import UnreadableBytes
 from bridge.protocol.catalog import Catalog, TaskType, read_announcement, read_names
@@ -12,9 +11,10 @@ from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 
 logger = logging.getLogger(__name__)
-Value = TypeVar("Value")
 _Word = tuple[bytes, str]
 """Since when an announcement holds (microseconds, in digits), and whose it is."""
+_DIGITS = 20
+"""More than a time has. Python reads no number of more than some thousands."""
 
 
 class TaskTypes:
@@ -53,7 +53,7 @@ class TaskTypes:
 
     async def _read(self) -> None:
         began = self._clock()
-        names = self._understood(read_names, await self._redis.execute("GET", self._keys.registered) or b"[]")
+        names = _names(await self._redis.execute("GET", self._keys.registered) or b"[]")
         words = await self._words()
         if words != self._announced.keys() or names != self._names:
             new = [word for word in words if word not in self._announced]
@@ -70,17 +70,22 @@ class TaskTypes:
         return {(since, worker) for (worker, since), holds in zip(said.items(), there, strict=True) if holds}
 
     async def _announcement(self, word: _Word) -> tuple[TaskType, ...]:
-        data: bytes | None = await self._redis.execute("GET", self._keys.announcement(word[1]))
-        return self._understood(read_announcement, data) if data else ()
-
-    def _understood(self, read: Callable[[bytes], tuple[Value, ...]], data: bytes) -> tuple[Value, ...]:
         try:
-            return read(data)
-        except UnreadableBytes as error:
-            logger.warning("passed over task types: %s", error)
+            data: bytes | None = await self._redis.execute("GET", self._keys.announcement(word[1]))
+            return read_announcement(data) if data else ()
+        except UnreadableBytes as error:  # a key of another kind, or of another shape
+            logger.warning("passed over task types of %s: %s", word[1], error)
             return ()
+
+
+def _names(data: bytes) -> tuple[str, ...]:
+    try:
+        return read_names(data)
+    except UnreadableBytes as error:
+        logger.warning("passed over task types: %s", error)
+        return ()
 
 
 def _age(word: _Word) -> tuple[int, str]:
     since, worker = word
-    return int(since) if since.isdigit() else 0, worker
+    return int(since[:_DIGITS]) if since.isdigit() else 0, worker

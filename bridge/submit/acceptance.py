@@ -229,7 +229,7 @@ class Acceptance:
 
     def _told(self, entry: Entry, outcome: int | bytes) -> Outcome:
         if isinstance(outcome, bytes):
-            return Replayed(outcome.decode())
+            return Replayed(outcome.decode(errors="replace"))
         return entry.task_id if outcome >= _ACCEPTED else self._refusal(entry, outcome)
 
     def _refusal(self, entry: Entry, outcome: int) -> PetioleError:

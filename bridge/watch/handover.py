@@ -14,11 +14,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from typing import Any, Self
 
-from bridge.errors import PetioleError
+from bridge.errors import PetioleError, UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.keys import Keys
+from bridge.reading import reading
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 
@@ -46,13 +47,19 @@ class _Note:
     def read(cls, value: bytes) -> Self:
         """What another watcher wrote. Nobody waits for one whose note says nothing that is understood."""
         try:
-            return cls(**json.loads(value))
-        except (ValueError, TypeError):
+            with reading("a note"):
+                said = json.loads(value)
+                return cls(begun=_numbers(said["begun"]), told=_numbers(said["told"]), beats=int(said["beats"]))
+        except UnreadableBytes:
             return cls()
 
     def goes_before(self, source: str, number: int) -> bool:
         """Whether whoever begins to listen to that, with that number, has to wait for it."""
         return self.begun.get(source, number) < number and self.told.get(source, 0) < number
+
+
+def _numbers(said: dict[str, Any]) -> dict[str, int]:
+    return {source: int(number) for source, number in said.items()}
 
 
 class _Pulses:
@@ -140,7 +147,9 @@ class Handover:
 
     async def catch_up(self, source: str, all_told: Callable[[], Awaitable[None]]) -> None:
         """If somebody has begun, note it when all that `source` said before is told, which `all_told` waits for."""
-        latest = int(await self._redis.execute("GET", self._keys.beginnings) or 0)
+        counted = await self._redis.execute("GET", self._keys.beginnings)
+        with reading(self._keys.beginnings):
+            latest = int(counted or 0)
         if latest > self._note.told.get(source, 0):
             await all_told()
             self._note.told[source] = latest

@@ -6,7 +6,9 @@ from typing import Any
 from bridge.errors import UnreadableBytes
 from bridge.protocol.compact import compact
 from bridge.protocol.keys import Keys
+from bridge.reading import reading
 from bridge.redis import Redis
+from bridge.remote.queues import heartbeat_of
 from bridge.settings import BridgeSettings
 
 FORGET_WORKER_MS = 3_600_000
@@ -30,11 +32,12 @@ class SignsOfLife:
         """Take note of a worker's event; the time of hearing counts, since clocks differ.
 
         Raises:
-            UnreadableBytes: the event does not say whose it is.
+            UnreadableBytes: the event does not say whose it is, or is none that could be read again.
         """
         hostname = event.get("hostname")
         if not isinstance(hostname, str):
             raise UnreadableBytes(f"an event of no worker: {event!r:.200}")
+        heartbeat_of(event)
         if len(self._heard) < WORKERS_LIMIT:
             self._heard[hostname] = compact({"at": at_ms, "heartbeat": event}).encode(errors="replace")
 
@@ -65,6 +68,15 @@ class SignsOfLife:
         """
         for key, limit in ((self._keys.workers, FORGET_WORKER_MS), (self._keys.watchers, FORGET_WATCHER_MS)):
             signs = await self._redis.hash(key)
-            old = [name for name, sign in signs.items() if now_ms - int(json.loads(sign)["at"]) > limit]
+            old = [name for name, sign in signs.items() if now_ms - _told_at(sign) > limit]
             if old:
                 await self._redis.execute("HDEL", key, *old)
+
+
+def _told_at(sign: bytes) -> int:
+    """When it was told (ms); what is no sign of life is old."""
+    try:
+        with reading("a sign of life"):
+            return int(json.loads(sign)["at"])
+    except UnreadableBytes:
+        return 0

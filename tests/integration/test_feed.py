@@ -94,6 +94,17 @@ async def test_who_leaves_in_the_midst_of_many_submitted_at_once_hears_the_rest_
             assert told(await follower.catch_up()) == [(task_id, 1) for task_id in ids[left_after:]]
 
 
+async def test_an_entry_of_somebody_else_is_passed_over(feed: Feed, store: StatusStore, redis: Redis) -> None:
+    cursor = await present(feed)
+    for _ in range(2):
+        await redis.execute("XADD", "petiole:live", "*", "i", "a1", "s", "x", "u", "y")
+        await adopted(store, "a2")
+        await redis.execute("XADD", "petiole:live", "*", "hello", "world")
+    with feed.following(EVERYTHING, cursor) as follower:
+        assert told(await follower.catch_up()) == [("a2", 1)]
+        assert await follower.catch_up() == []
+
+
 async def test_a_task_whose_id_has_spaces_is_one(feed: Feed, store: StatusStore) -> None:
     cursor = await present(feed)
     with feed.following(EVERYTHING, cursor) as live:

@@ -154,7 +154,67 @@ def test_an_event_of_no_worker_is_unreadable(signs: SignsOfLife) -> None:
         signs.heard({"type": "worker-heartbeat"}, 0)
 
 
-async def test_a_sign_of_life_that_somebody_else_wrote_is_unreadable(queues: Queues, redis: Redis) -> None:
-    await redis.execute("HSET", "petiole:watchers", "w", "not json")
-    with pytest.raises(UnreadableBytes, match="not a sign of life"):
-        await queues.watchers()
+ODD_HEARTBEATS = {
+    "no JSON": "not json",
+    "no object": "[[1, 2]]",
+    "without a time": '{"heartbeat":{"type":"worker-heartbeat"}}',
+    "with a time without end": '{"at":1e400,"heartbeat":{"type":"worker-heartbeat"}}',
+    "without a heartbeat": '{"at":1,"heartbeat":5}',
+    "that comes often": '{"at":1,"heartbeat":{"type":"worker-heartbeat","freq":"often"}}',
+    "that runs many": '{"at":1,"heartbeat":{"type":"worker-heartbeat","active":"many"}}',
+    "under load": '{"at":1,"heartbeat":{"type":"worker-heartbeat","loadavg":["high"]}}',
+    "nested deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("odd", ODD_HEARTBEATS.values(), ids=ODD_HEARTBEATS)
+async def test_one_odd_heartbeat_hides_no_other_worker(
+    queues: Queues, signs: SignsOfLife, redis: Redis, clock: Clock, caplog: pytest.LogCaptureFixture, odd: str
+) -> None:
+    signs.heard(heartbeat(), clock.ms)
+    await signs.give(clock.ms, lag_ms=0)
+    await redis.execute("HSET", "petiole:workers", "stranger", odd, b"\xff", "x")
+
+    assert [worker.hostname for worker in await queues.workers(clock.ms)] == [WORKER]
+    assert [queue.name for queue in (await queues.backlog(clock.ms)).queues] == ["celery"]
+    assert caplog.text.count("passed over an entry of petiole:workers") == 4
+    await signs.forget_old(clock.ms + FORGET_WORKER_MS - 1)
+    assert [worker.hostname for worker in await queues.workers(clock.ms)] == [WORKER]
+
+
+async def test_an_odd_heartbeat_is_not_even_noted(signs: SignsOfLife, redis: Redis, clock: Clock) -> None:
+    with pytest.raises(UnreadableBytes, match="not a heartbeat: "):
+        signs.heard({**heartbeat(), "freq": "often"}, clock.ms)
+    await signs.give(clock.ms, lag_ms=0)
+    assert await redis.execute("EXISTS", "petiole:workers") == 0
+
+
+@pytest.mark.parametrize("odd", ["not json", "5", '{"at":null,"lag_ms":null}', '{"at":1}'])
+async def test_one_odd_sign_of_life_hides_no_other_watcher(
+    queues: Queues, signs: SignsOfLife, redis: Redis, clock: Clock, odd: str
+) -> None:
+    await signs.give(clock.ms, lag_ms=0)
+    await redis.execute("HSET", "petiole:watchers", "stranger", odd)
+    assert [watcher.name for watcher in await queues.watchers()] == ["watcher-1"]
+    await signs.forget_old(clock.ms)
+    assert await redis.execute("HKEYS", "petiole:watchers") == [b"watcher-1"]
+
+
+@pytest.mark.parametrize("odd", ["not json", "[5]", '{"%s":5}', '{"%s":{"queues":"mail"}}', '{"%s":{"pool_size":"x"}}'])
+async def test_a_worker_whose_word_on_itself_is_odd_is_known_by_its_heartbeat(
+    queues: Queues, signs: SignsOfLife, redis: Redis, clock: Clock, odd: str
+) -> None:
+    signs.heard(heartbeat(), clock.ms)
+    await signs.give(clock.ms, lag_ms=0)
+    await redis.execute("SET", "petiole:survey", odd.replace("%s", WORKER))
+    (worker,) = await queues.workers(clock.ms)
+    assert (worker.online, worker.pool_size, worker.queues) == (True, None, None)
+
+
+@pytest.mark.parametrize("key", ["petiole:queues", "petiole:paused"])
+async def test_a_queue_whose_name_is_no_text_hides_no_other(
+    queues: Queues, redis: Redis, clock: Clock, key: str
+) -> None:
+    await redis.execute("SADD", key, b"\xff\xfe", "mail")
+    await redis.execute("HSET", "unacked", "1", b'[{}, "", "\xff"]')
+    assert [queue.name for queue in (await queues.backlog(clock.ms)).queues] == ["celery", "mail"]

@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from bridge.errors import TaskNotFound
+from bridge.errors import TaskNotFound, UnreadableBytes
 from bridge.protocol.news import News
 from bridge.protocol.state import Status
-from bridge.records.status_store import StatusStore
+from bridge.records.status import TaskRecord
+from bridge.records.status_store import Missed, StatusStore
 from bridge.redis import Redis
 from bridge.settings import BridgeSettings
 from bridge.submit.publisher import Publisher
@@ -30,6 +31,50 @@ async def test_a_task_that_is_not_known_is_said_not_to_be(store: StatusStore) ->
     for read in (store.record("a1"), store.read_after("a1", 0)):
         with pytest.raises(TaskNotFound):
             await read
+
+
+ODD_RECORDS = {
+    "an unknown status": ("status", "asleep"),
+    "a status that is no text": ("status", b"\xff"),
+    "a seq that is no number": ("seq", "x"),
+    "a seq below any": ("seq", -1),
+    "a seq beyond any": ("seq", "9" * 30),
+}
+
+
+@pytest.mark.parametrize(("field", "value"), ODD_RECORDS.values(), ids=ODD_RECORDS)
+async def test_an_odd_record_is_unreadable_and_keeps_no_other_from_being_read(
+    store: StatusStore, redis: Redis, field: str, value: str | bytes | int
+) -> None:
+    await store.advance([running("a1"), running("a2")])
+    await redis.execute("HSET", "petiole:task:a1", field, value)
+
+    odd, other = await asyncio.gather(store.read_after("a1", 0), store.read_after("a2", 0), return_exceptions=True)
+    assert isinstance(odd, UnreadableBytes)
+    assert "petiole:task:a1" in str(odd)
+    assert isinstance(other, Missed)
+    with pytest.raises(UnreadableBytes, match="task a1"):
+        await store.record("a1")
+
+
+async def test_a_key_of_another_kind_keeps_no_other_task_from_being_read(store: StatusStore, redis: Redis) -> None:
+    await store.advance([running("a2")])
+    await redis.execute("SET", "petiole:task:a1", "x")
+    odd, other = await asyncio.gather(store.record("a1"), store.record("a2"), return_exceptions=True)
+    assert isinstance(odd, UnreadableBytes)
+    assert "petiole:task:a1" in str(odd)
+    assert "WRONGTYPE" in str(odd)
+    assert isinstance(other, TaskRecord)
+
+
+async def test_an_id_that_is_no_text_keeps_no_task_off_the_watchlist(store: StatusStore, redis: Redis) -> None:
+    await store.advance([running("a1")])
+    for key in ("petiole:open", "petiole:planned", "petiole:index"):
+        await redis.execute("ZADD", key, 1, b"\xff")
+    await redis.execute("SADD", "petiole:owners", b"\xff")
+    assert [page async for page in store.open_tasks()] == [["a1"]]
+    assert [page async for page in store.planned()] == [[]]
+    assert await store.forget_gone(AT_MS) == 1
 
 
 async def test_every_read_sees_the_history_as_of_one_moment(store: StatusStore) -> None:

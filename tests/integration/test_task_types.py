@@ -53,6 +53,15 @@ async def test_where_nobody_announces_there_are_no_types(site: Site) -> None:
     assert await site.docs() == {}
 
 
+async def test_an_odd_announcement_hides_no_other(site: Site) -> None:
+    await site.announce("w1", 10, a="of w1")
+    await site.redis.execute("HSET", site.keys.catalog, b"\xff", 11, "w2", "9" * 10_000, "w3", b"\xff")
+    await site.redis.execute("RPUSH", site.keys.announcement("w2"), "x")
+    await site.redis.execute("SET", site.keys.announcement("w3"), b"\xff")
+    await site.redis.execute("SET", site.keys.registered, "[" * 100_000)
+    assert await site.docs() == {"a": "of w1"}
+
+
 async def test_the_newest_announcement_counts_whatever_the_names_of_the_workers(site: Site) -> None:
     await site.announce("w1", 10, a="of w1", b="of w1")
     await site.announce("w2", 9, a="of w2", c="of w2")

@@ -37,6 +37,16 @@ async def test_messages_that_mean_nothing_are_passed_over(
     assert (await history(store, hub))[-1] == ("succeeded", 1)
 
 
+async def test_a_channel_whose_name_is_no_text_does_not_stop_a_watcher(
+    redis: Redis, publisher: Publisher, store: StatusStore, hub: Hub, worker: Worker
+) -> None:
+    await publisher.publish(submission("a1"))
+    for channel in (b"/0.celeryev/\xff", b"celery-task-meta-\xff"):
+        assert await redis.execute("PUBLISH", channel, "x") == 1
+    await worker.stores("a1", "SUCCESS", 3)
+    assert (await history(store, hub))[-1] == ("succeeded", 1)
+
+
 async def test_events_that_came_together_with_a_malformed_one_are_heard(
     publisher: Publisher, store: StatusStore, hub: Hub, worker: Worker
 ) -> None:

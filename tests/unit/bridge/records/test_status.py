@@ -62,7 +62,23 @@ def test_a_reset_says_how_the_task_is_where_updates_are_not_kept_any_more() -> N
     assert record(RECORD).reset(0).progress is None
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"null", b"{}", b'{"status":"asleep"}', b'{"status":["running"]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"status":"asleep"}',
+        b'{"status":["running"]}',
+        b'{"status":"running"}',
+        b'{"status":"running","attempt":"x"}',
+        b'{"status":"running","attempt":1,"error":5}',
+        b'{"status":"running","attempt":1,"progress":"half"}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+)
 def test_an_update_that_somebody_else_wrote_is_unreadable(text: bytes) -> None:
     with pytest.raises(UnreadableBytes, match="not an update of task a1"):
         _ = StatusUpdate(task_id=TASK_ID, seq=1, text=text).status
@@ -75,6 +91,10 @@ def test_a_record_needs_only_status_attempt_and_seq() -> None:
     assert (found.celery_state, found.priority, found.tags) == ("PENDING", 0, ())
     assert (found.task, found.queue, found.worker, found.progress, found.started_at) == (None,) * 5
     assert not found.final
+
+
+def test_a_record_with_more_in_it_is_read_all_the_same() -> None:
+    assert record({**RECORD, b"\xff": b"\xff"}).seq == 7
 
 
 def test_a_record_has_all_that_is_known() -> None:
@@ -110,6 +130,11 @@ def test_a_record_has_all_that_is_known() -> None:
         {**RECORD, b"status": b"asleep"},
         {**RECORD, b"attempt": b"two"},
         {**RECORD, b"tags": b"{"},
+        {**RECORD, b"tags": b"5"},
+        {**RECORD, b"progress": b"5"},
+        {**RECORD, b"progress": b"[" * 100_000},
+        {**RECORD, b"queue": b"\xff"},
+        {b"\xff": b"\xff"},
         {b"cancel": b"1"},
     ],
 )
