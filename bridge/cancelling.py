@@ -25,14 +25,21 @@ async def cancel(parts: Parts, task_id: str, *, terminate: bool, signal: str, re
     """Cancel a task of the owner that the parts are for. Raises what `TaskClient.cancel` raises."""
     record = await parts.store.record(task_id)
     if record.final:
-        raise TaskEnded(task_id, record.status)
+        return await _told_again(parts, record)
     command = commands.revoke(task_id, terminate=terminate, signal=signal)
     await parts.store.note_cancel(task_id, reason, signal if terminate else "", _now_ms())
     if await _withdraw(parts, record, reason):
-        await parts.backend.store_revoked(task_id)
+        await parts.withdrawn.tell([task_id])
         return Cancelled.NEVER_RAN
     await parts.mailbox.cast(command)
     return Cancelled.REQUESTED
+
+
+async def _told_again(parts: Parts, record: TaskRecord) -> Cancelled:
+    if not await parts.withdrawn.is_untold(record.task_id):
+        raise TaskEnded(record.task_id, record.status)
+    await parts.withdrawn.tell([record.task_id])
+    return Cancelled.NEVER_RAN
 
 
 async def _withdraw(parts: Parts, record: TaskRecord, reason: str) -> bool:
@@ -48,6 +55,7 @@ async def _withdraw(parts: Parts, record: TaskRecord, reason: str) -> bool:
         at_ms=_now_ms(),
         details={"error": {"type": "TaskRevokedError", "message": reason or "revoked"}},
         withdraw_from=parts.publisher.names.list_of(route.queue, route.priority),
+        untold=True,
     )
     (outcome,) = await parts.store.advance([news])
     return outcome.seq > 0

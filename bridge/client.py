@@ -273,7 +273,8 @@ class TaskClient:
             TaskNotFound: the task is not known; of one without a record `control.revoke` tells the workers.
             TaskEnded: it has ended already.
             InvalidMessage: `signal` is no name of a signal.
-            BrokerUnavailable: Redis does not answer.
+            BrokerUnavailable: Redis does not answer. When it is the result backend, a task that was taken out of its
+                queue is cancelled all the same; a watcher stores that as its result, or another cancel does.
         """
         return await cancel(self._parts, task_id, terminate=terminate, signal=signal, reason=reason)
 

@@ -20,6 +20,7 @@ from bridge.remote.mailbox import Mailbox
 from bridge.remote.queue_control import QueueControl
 from bridge.remote.queues import Queues
 from bridge.remote.task_types import TaskTypes
+from bridge.remote.withdrawn import Withdrawn
 from bridge.results.backend import ResultBackend
 from bridge.results.waiter import ResultWaiter
 from bridge.settings import BridgeSettings
@@ -49,6 +50,7 @@ class Parts:
     events: EventReceiver
     queues: Queues
     queue_control: QueueControl
+    withdrawn: Withdrawn
     task_types: TaskTypes
     owner: str = ""
 
@@ -93,6 +95,7 @@ async def open_parts(settings: BridgeSettings) -> AsyncIterator[Parts]:
             events=EventReceiver(redis),
             queues=Queues(redis, settings),
             queue_control=QueueControl(redis, store, backend, mailbox),
+            withdrawn=Withdrawn(redis, backend),
             task_types=TaskTypes(redis, settings, time.monotonic),
         )
 

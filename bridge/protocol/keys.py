@@ -189,6 +189,11 @@ class Keys:
         return self.prefix + "survey"
 
     @property
+    def untold(self) -> str:
+        """Sorted set: tasks taken out of their queue of which the result backend may not say so, by when that was."""
+        return self.prefix + "untold"
+
+    @property
     def planned(self) -> str:
         """Sorted set: steps of workflows that no worker has begun with, by the time they were planned."""
         return self.prefix + "planned"

@@ -44,6 +44,9 @@ class News:
     withdraw_from: str = ""
     """List to take the task's message out of; the news is dropped when it is not there any more."""
 
+    untold: bool = False
+    """An end of which the result backend does not say it yet: noted until it does."""
+
     @property
     def final(self) -> bool:
         """Whether this is an end."""
@@ -71,7 +74,7 @@ class News:
     def _flags(self) -> str:
         keeps_payload = self.final and self.status is not Status.SUCCEEDED
         origin = "A" * self.adopts + "B" * self.from_backend + "S" * self.swept
-        return origin + "P" * keeps_payload + "R" * self.spares_running
+        return origin + "P" * keeps_payload + "R" * self.spares_running + "U" * self.untold
 
     def _all_changes(self) -> dict[str, str | int]:
         state = self.celery_state or (TABLE[self.status].celery_state if self.status else "")

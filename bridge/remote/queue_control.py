@@ -19,11 +19,11 @@ from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.remote.mailbox import Mailbox, Replies, Wait
 from bridge.remote.queues import Queues, WorkerStatus
+from bridge.remote.withdrawn import Withdrawn
 from bridge.results.backend import ResultBackend
 
 REPLY_SECONDS = 1.0
 PAGE = 256
-REVOKED_AT_ONCE = 32
 MOST_PURGED = 10_000
 """Messages that one call drops, each with an end in its record."""
 PURGED = "purged"
@@ -50,7 +50,7 @@ class QueueControl:
     ) -> None:
         self._redis = redis
         self._store = store
-        self._backend = backend
+        self._withdrawn = Withdrawn(redis, backend)
         self._mailbox = mailbox
         self._wait = Wait(timeout=reply_seconds)
         self._queues = Queues(redis, redis.settings)
@@ -118,6 +118,8 @@ class QueueControl:
 
         Raises:
             QueueNotFound: no queue of this name is known.
+            BrokerUnavailable: when it is the result backend, what was dropped is cancelled all the same; a watcher
+                stores that as the results.
         """
         await self._check_known(queue)
         purged = 0
@@ -141,7 +143,7 @@ class QueueControl:
         removed = await asyncio.gather(*(self._redis.execute("LREM", key, 1, message) for _, message in rest))
         dropped = [task_id for (task_id, _), count in zip(rest, removed, strict=True) if count]
         ended |= await self._end([task_id for task_id in dropped if task_id], "")
-        await self._tell_celery(list(ended))
+        await self._withdrawn.tell(list(ended))
         return len(messages) - len(rest) + len(dropped)
 
     async def _end(self, task_ids: Sequence[str], withdraw_from: str) -> set[str]:
@@ -155,15 +157,12 @@ class QueueControl:
                 details={"error": error},
                 changes={"cancel": PURGED},
                 withdraw_from=withdraw_from,
+                untold=True,
             )
             for task_id in task_ids
         ]
         outcomes = await self._store.advance(news) if news else []
         return {task_id for task_id, outcome in zip(task_ids, outcomes, strict=True) if outcome.seq > 0}
-
-    async def _tell_celery(self, task_ids: Sequence[str]) -> None:
-        for at in range(0, len(task_ids), REVOKED_AT_ONCE):
-            await asyncio.gather(*map(self._backend.store_revoked, task_ids[at : at + REVOKED_AT_ONCE]))
 
 
 def _consumers(replies: Replies, queue: str) -> set[str]:

@@ -7,7 +7,7 @@
 --         when it was said ('' for unknown), the tasks that it comes of, the nearest first, with a space between,
 --         rest of the update, count of facts and these, count of changes and these
 --       flags: A adopts an unknown task, B comes from the result backend, S was read by a sweep, P keeps the payload,
---              R is dropped while the task runs
+--              R is dropped while the task runs, U is an end that the result backend does not say yet
 --       said: seconds and a logical clock; what is not later than the latest of its attempt was told before
 --       facts: fields and values set once, also by late news;  changes: set only by news that moves the task
 -- reply for each news: {outcome, attempt, status}; outcome: seq of the new update, 0 dropped, -1 unknown task,
@@ -96,7 +96,15 @@ local function withdrawn(news, record)
   return payload and redis.call('LREM', news.list, 1, payload) > 0
 end
 
+-- Until it does, whoever awaits the result would wait.
+local function note_untold(news)
+  local untold = prefix .. 'untold'
+  redis.pcall('ZADD', untold, news.time, news.id)
+  redis.call('EXPIRE', untold, ended_ttl)
+end
+
 local function finish(news, record, history)
+  if has(news.flags, 'U') then note_untold(news) end
   redis.call('ZREM', open, news.id)
   redis.call('HDEL', record, 'list', 'said', 'awaits', 'told')
   if not has(news.flags, 'P') then

@@ -18,6 +18,7 @@ from bridge.remote.event_receiver import EventReceiver
 from bridge.remote.mailbox import Mailbox
 from bridge.remote.queue_control import QueueControl
 from bridge.remote.queues import Queues
+from bridge.remote.withdrawn import Withdrawn
 from bridge.results.backend import ResultBackend
 from bridge.watch.comebacks import Comebacks
 from bridge.watch.handover import BEAT_SECONDS, Handover
@@ -53,6 +54,7 @@ class Installation:
     mailbox: Mailbox
     search: Search
     queue_control: QueueControl
+    withdrawn: Withdrawn
 
     @classmethod
     def of(cls, redis: Redis, store: StatusStore, backend: ResultBackend, name: str) -> Self:
@@ -67,6 +69,7 @@ class Installation:
             mailbox=mailbox,
             search=Search(store, Whereabouts(redis), mailbox, Queues(redis, store.settings)),
             queue_control=QueueControl(redis, store, backend, mailbox),
+            withdrawn=Withdrawn(redis, backend),
         )
 
 
@@ -79,6 +82,7 @@ class Watcher:
         self._events = site.events
         self._signs = site.signs
         self._handover = site.handover
+        self._withdrawn = site.withdrawn
         self._clock_ms = clock_ms
         self._settings = site.store.settings
         self._sweep = Sweep(site.store, site.backend, site.search, self._all_told, clock_ms)
@@ -119,12 +123,15 @@ class Watcher:
     async def sweep(self) -> int:
         """Compare every open task with the result backend, and look for lost ones; how many moved.
 
+        What was cancelled, and could not be told to the result backend then, is told now.
+
         Raises:
             BrokerUnavailable: Redis or the backend does not answer.
         """
         moved = await self._sweep.all_open()
         moved += await self._sweep.declare_lost(self._listening_since)
         await self._signs.forget_old(self._clock_ms())
+        await self._withdrawn.tell_the_rest()
         return moved
 
     async def release_due(self) -> int:

@@ -68,9 +68,9 @@ def test_all_keys_of_petiole_carry_its_prefix() -> None:
     own |= {keys.workers, keys.watchers, keys.handover, keys.beginnings}
     own |= {keys.api_keys, keys.api_keys_used, keys.stream_token_secret, keys.rate_limit("a1")}
     own |= {keys.index, keys.index_of("ann"), keys.owners, keys.idempotency("ann", "k"), keys.planned, keys.survey}
-    own |= {keys.paused, keys.paused_workers("q"), keys.catalog, keys.announcement("w1"), keys.registered}
+    own |= {keys.paused, keys.paused_workers("q"), keys.catalog, keys.announcement("w1"), keys.registered, keys.untold}
 
-    assert len(own) == 25
+    assert len(own) == 26
     assert all(key.startswith("p:") for key in own)
 
 

@@ -95,6 +95,10 @@ def test_the_payload_is_kept_by_every_end_but_success(
     assert news.script_args()[4] == flags
 
 
+def test_an_end_that_the_backend_does_not_say_yet_is_noted() -> None:
+    assert News(task_id="a1", status=Status.CANCELLED, at_ms=AT_MS, untold=True).script_args()[4] == "PU"
+
+
 @pytest.mark.parametrize(("adopts", "said"), [(True, b"b1 c?1"), (False, "")])
 def test_what_a_task_comes_of_is_told_where_it_may_be_adopted(adopts: bool, said: object) -> None:
     news = News(task_id="a1", status=Status.RECEIVED, at_ms=AT_MS, kin=("b1", "c\ud8001"), adopts=adopts)
