@@ -113,20 +113,25 @@ class Redis:
                     raise reply
             return replies
 
-    def hand_over(self, *command: Arg, otherwise: str) -> None:
+    def hand_over(self, *command: Arg, otherwise: str, undone: Callable[[], object] | None = None) -> None:
         """Have a command run with all others of this moment, and go on: it is sent at the latest as the gateway closes.
 
-        When it could not be run, what is so `otherwise` is logged with the reason.
+        When it could not be run, what is so `otherwise` is logged with the reason, and `undone` is called.
         """
+
+        def failed(error: BaseException) -> None:
+            logger.warning("%s: %s", otherwise, error)
+            if undone:
+                undone()
 
         def look(future: asyncio.Future[Reply]) -> None:
             if not future.cancelled() and (error := future.exception()):
-                logger.warning("%s: %s", otherwise, error)
+                failed(error)
 
         try:
             self._batcher.call(command).add_done_callback(look)
         except (PublisherBusy, ClientClosed) as error:
-            logger.warning("%s: %s", otherwise, error)
+            failed(error)
 
     async def _execute(self, commands: Sequence[Command]) -> Sequence[Reply | Exception]:
         async with self._in_time(), self._client.pipeline(transaction=False) as pipe:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ ANSWER_SECONDS = 0.5
 MAX_REPLIES = 10_000
 LATE_MS = 60_000
 """How long a list lives that a reply may still come to after its call has ended."""
+MOST_LEFT = 1_000
+"""Calls whose binding could not be taken out again that are remembered, until the next call. With more, the bindings of
+the oldest stay: each is a short text that nobody answers to."""
 SHORTEST_WAIT = 0.01
 """A blocking read of 0 seconds would wait for ever, and some servers round what is less than this to 0."""
 _NO_REPLIES = (
@@ -78,6 +82,7 @@ class Mailbox:
         self._names = broker_keys(redis)
         self._new_id = new_id
         self._clock = itertools.count(1)
+        self._left: deque[ReplyAddress] = deque(maxlen=MOST_LEFT)
         self._lines = asyncio.Semaphore(MAX_CALLS)
         self._call, self._hang_up = Script("call"), Script("hang_up")
 
@@ -107,7 +112,8 @@ class Mailbox:
     async def call(self, command: Command, audience: Audience, wait: Wait) -> Replies:
         """Send a command and gather the replies: of as many as are meant and heard it, or what came in time.
 
-        What is left to be done when it ends is done behind its back, at the latest as the gateway closes.
+        What is left to be done when it ends is done behind its back, at the latest as the gateway closes; when Redis is
+        away then, with the next call.
 
         Raises:
             PublisherBusy: its turn did not come in time, since too many calls wait; nothing was sent.
@@ -119,6 +125,7 @@ class Mailbox:
         deadline = now() + wait.timeout
         address = ReplyAddress(ticket=self._new_id(), separator=self._names.separator)
         async with self._line(deadline), self._redis.popping(self._names.key(address.queue)) as pop:
+            self._end_what_is_left()
             missing = 1
             try:
                 async with _answered_by(max(deadline, now() + ANSWER_SECONDS)):
@@ -158,10 +165,20 @@ class Mailbox:
             raise UnreadableBytes(other_layout(keys[0], heard.decode(), _NO_REPLIES))
         return int(heard)
 
+    def _end_what_is_left(self) -> None:
+        left = list(self._left)
+        self._left.clear()
+        for address in left:
+            self._end(address, LATE_MS)
+
     def _end(self, address: ReplyAddress, late_ms: int) -> None:
         keys = (self._names.key(BINDINGS), self._names.key(address.queue))
         command = ("EVAL", self._hang_up.text, len(keys), *keys, address.binding, late_ms)
-        self._redis.hand_over(*command, otherwise="a call of remote control leaves its binding behind")
+        self._redis.hand_over(
+            *command,
+            otherwise="a call of remote control leaves its binding behind",
+            undone=lambda: self._left.append(address),
+        )
 
 
 @asynccontextmanager

@@ -10,11 +10,13 @@ import pytest
 from app.cli.processes.child import Child
 from bridge.errors import BrokerUnavailable
 from bridge.ids import Ids
+from bridge.protocol.control import BINDINGS
 from bridge.redis import Redis
 from bridge.remote.control import TaskControl
 from bridge.remote.mailbox import ANSWER_SECONDS, Mailbox
 from bridge.settings import BridgeSettings
 from tests.integration.pidbox import CHANNEL, as_many
+from tests.integration.restarting import kill, restart
 from tests.integration.submissions import until
 
 LONG = 30.0
@@ -69,3 +71,27 @@ async def test_a_call_whose_broker_dies_meanwhile_says_so(
         with pytest.raises(BrokerUnavailable):
             await call
     assert "a call of remote control leaves its binding behind" in caplog.text
+
+
+async def test_a_binding_that_a_call_left_behind_is_taken_out_with_the_next_call(
+    own_url: str, own_server: Child
+) -> None:
+    settings = BridgeSettings.load(redis_url=own_url)
+    async with Redis.open(own_url, settings) as redis, asyncio.timeout(LONG / 2):
+        control = TaskControl(Mailbox(redis, Ids().new))
+        async with aclosing(redis.listen(CHANNEL)) as ear:
+            assert (await anext(ear)).begins
+            calls = [asyncio.create_task(control.ping(timeout=LONG)) for _ in range(3)]
+            await until(lambda: as_many(redis, 3))
+            await kill(own_server, redis)
+            for call in calls:
+                with pytest.raises(BrokerUnavailable):
+                    await call
+        with pytest.raises(BrokerUnavailable):
+            await control.ping(timeout=LONG)
+        await restart(own_server)
+        assert await redis.execute("SCARD", BINDINGS) == 3
+
+        assert await control.ping(timeout=LONG) == {}
+        await redis.execute("PING")
+        assert await redis.execute("EXISTS", BINDINGS) == 0
