@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from bridge.errors import InvalidMessage, InvalidSettings, UnreadableBytes
+from bridge.protocol.bounded_yaml import TooMuchYaml, bounded_load
 from bridge.protocol.typed import to_typed
 
 PICKLE = ("pickle", "application/x-python-serialize")
@@ -47,8 +48,8 @@ class Serializer:
 
 def _yaml() -> Serializer:
     package: Any = import_module("yaml")
-    # Not its loader in C, which ends the process on what is nested a million deep.
-    return Serializer(name="yaml", content_type="application/x-yaml", dumps=package.safe_dump, loads=package.safe_load)
+    loads = bounded_load(package)
+    return Serializer(name="yaml", content_type="application/x-yaml", dumps=package.safe_dump, loads=loads)
 
 
 def _msgpack() -> Serializer:
@@ -160,7 +161,8 @@ class Serializers:
     def loads_any(self, data: bytes) -> Any:
         """A mapping that is not empty, in whichever serialization: stored results do not say which one they are in.
 
-        JSON and MessagePack are told by their first byte. What is not JSON is given in the terms of JSON, with typed
+        JSON and MessagePack are told by their first byte; what is neither is YAML, as far as it can be read in half a
+        second (`bridge.protocol.bounded_yaml`). What is not JSON is given in the terms of JSON, with typed
         values as Kombu's JSON has them, so that nobody needs to ask what it was.
 
         Raises:
@@ -172,12 +174,10 @@ class Serializers:
             raise UnreadableBytes(
                 "it is a pickle, which is never read here: set the workers' result_serializer to 'json'"
             )
-        read = [loaded for name in self._likely(data) if (loaded := self._tried(name, data)) is not None]
-        if not read:
-            raise UnreadableBytes(
-                "no serializer here can read it: install the package of the workers' result_serializer"
-            )
-        return read[0]
+        for name in self._likely(data):
+            if (loaded := self._tried(name, data)) is not None:
+                return loaded
+        raise UnreadableBytes("no serializer here can read it: install the package of the workers' result_serializer")
 
     def _likely(self, data: bytes) -> tuple[str, ...]:
         is_packed = b"\x80" < data[:1] < b"\x90" or data[:1] in (b"\xde", b"\xdf")
@@ -189,6 +189,8 @@ class Serializers:
     def _tried(self, name: str, data: bytes) -> Any:
         try:
             return _in_json(self.named(name), data)
+        except TooMuchYaml as error:
+            raise UnreadableBytes(str(error)) from error
         except Exception:  # each serializer has errors of its own
             return None
 

@@ -66,6 +66,11 @@ BAD = {
     ),
     "compressed by what is not known": (COMPRESSED + b"application/x-new\x00abc", "is no compression"),
     "too deep": (b'{"task_id": "a1", "status": "SUCCESS", "result": ' + b"[" * 10_000, "not the meta of a task"),
+    "much YAML": (b"status: SUCCESS\ntask_id: a1\nresult:\n" + b"- 1\n" * 500_000, "which would take too long to read"),
+    "little YAML that stands for much": (
+        b"a: &a [x,x,x]\nb: &b [" + b"*a," * 100 + b"]\nc: [" + b"*b," * 100 + b"]",
+        "of more than 20,000 values",
+    ),
     "too deep for what comes after": (
         b'{"task_id": "a1", "status": "SUCCESS", "result": ' + b"[" * 700 + b"]" * 700 + b"}",
         "nested too deep",
