@@ -76,7 +76,9 @@ class TaskClient:
             InvalidMessage: something in it would harm a worker or could not be read back.
             DuplicateTask, IdempotencyKeyReused, QueuePaused, QueueSaturated, PublisherBusy: the task was not accepted,
                 and nothing was queued.
-            BrokerUnavailable: Redis did not answer.
+            BrokerUnavailable: Redis did not answer. Unless it is `undone`, the task may have been queued: submit it
+                again with the `task_id` that the error has, and it is accepted once (`DuplicateTask` says that it was).
+                Without `record` it has none: whether the task was queued cannot be told.
         """
         return self._accepted(await self._producer.submit(Call(task, args, kwargs, options)))
 

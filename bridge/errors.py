@@ -107,16 +107,19 @@ class HeldBack(NotAccepted):
 class SomeRefused(NotAccepted):
     """Of many tasks some were not accepted; the others are queued.
 
-    `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index. In another
-    process, if it is sent to one, it has ids in the place of the handles.
+    `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index. Tasks with
+    a `BrokerUnavailable` may be queued all the same, unless it is `undone`: submitted again, those that have a
+    `task_id` of yours, or that come with an idempotency key, are accepted once.
+
+    In another process, if it is sent to one, it has ids in the place of the handles.
     """
 
     def __init__(self, outcomes: Sequence[object]) -> None:
         self._told(outcomes)
         at, first = next(iter(self.errors.items()))
-        super().__init__(
-            f"{len(self.errors)} of {len(outcomes)} tasks were not accepted. The first is number {at}: {first}"
-        )
+        in_doubt = any(isinstance(one, BrokerUnavailable) and not one.undone for one in self.errors.values())
+        what = "were not accepted, or it is not known whether they were" if in_doubt else "were not accepted"
+        super().__init__(f"{len(self.errors)} of {len(outcomes)} tasks {what}. The first is number {at}: {first}")
 
     def _sent(self) -> dict[str, Any]:
         ids = [one if isinstance(one, PetioleError) else getattr(one, "task_id", one) for one in self.outcomes]
@@ -144,11 +147,20 @@ class CallsBrokeOff(SomeRefused):
 
 
 class BrokerUnavailable(PetioleError):
-    """Redis did not answer. Try again after `retry_after` seconds; the cause is in ``__cause__``."""
+    """Redis did not answer. Try again after `retry_after` seconds; the cause is in ``__cause__``.
 
-    def __init__(self, reason: str, *, retry_after: float = 2) -> None:
-        super().__init__(f"Redis is not available: {reason}. Try again later, or check the address.")
+    `undone` is True when nothing was done of what was asked: Redis was not reached, or refused it. With a `task_id` it
+    is of a submit that may have queued its task: submit it again with that id, and it is accepted once.
+    """
+
+    def __init__(
+        self, reason: str, *, retry_after: float = 2, undone: bool = False, task_id: str | None = None
+    ) -> None:
+        self.reason = reason.removesuffix(".")
+        super().__init__(f"Redis is not available: {self.reason}. Try again later, or check the address.")
         self.retry_after = retry_after
+        self.undone = undone
+        self.task_id = task_id
 
 
 class ClientClosed(PetioleError):

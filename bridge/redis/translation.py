@@ -18,6 +18,9 @@ _AWAY = (
     exceptions.OutOfMemoryError,
     OSError,
 )
+_REFUSALS = (exceptions.ResponseError, exceptions.AuthenticationError, exceptions.BusyLoadingError)
+_UNREACHED = " connecting to "
+"""What redis-py says when it could not connect; when a connection breaks, it says "reading from" or "writing to"."""
 _SERVES_NOBODY = re.compile(
     # redis-py has taken an "ERR" off already; in a script of Redis 6.2 what went wrong stands behind where it did.
     r"(?:(?:ERR )?Error running script .*: -?)?"
@@ -43,7 +46,7 @@ class _Translation:
         if error is None:
             return
         if isinstance(error, _AWAY) or _serves_nobody(error):
-            raise BrokerUnavailable(str(error) or type(error).__name__) from error
+            raise BrokerUnavailable(str(error) or type(error).__name__, undone=_is_undone(error)) from error
         if isinstance(error, exceptions.RedisError):
             raise UnreadableBytes(
                 f"Redis refused a command: {error}. Is a key of another program in the way?"
@@ -55,6 +58,11 @@ def _serves_nobody(error: BaseException) -> bool:
         return False
     said = str(error).rpartition(_IN_A_PIPELINE)[2]
     return _SERVES_NOBODY.match(said.lstrip("('\"")) is not None  # there it may stand as Python shows it
+
+
+def _is_undone(error: BaseException) -> bool:
+    """Whether the server refused what it was asked, or was never asked, since it could not be reached."""
+    return isinstance(error, _REFUSALS) or _UNREACHED in str(error)
 
 
 _TRANSLATION = _Translation()

@@ -37,7 +37,7 @@ class Withdrawn:
                 await asyncio.gather(*map(self._backend.store_revoked, task_ids[at : at + AT_ONCE]))
         except BrokerUnavailable as error:
             raise BrokerUnavailable(
-                f"{error.__cause__ or error}. What was taken out of its queue is cancelled all the same; that this is "
+                f"{error.reason}. What was taken out of its queue is cancelled all the same; that this is "
                 "stored as its result, a watcher sees to, and so does cancelling it again"
             ) from error
         self._forget(task_ids)

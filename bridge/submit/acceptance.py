@@ -8,7 +8,6 @@ from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bridge.batching import anew
 from bridge.errors import (
     BrokerUnavailable,
     ClientClosed,
@@ -38,6 +37,7 @@ from bridge.redis import Arg, Command, Redis, Script
 from bridge.settings import BridgeSettings
 from bridge.submit.entry import BY_A_WORKER, NOW, Entry, Kind, claims_of, kinds_and_tasks
 from bridge.submit.idempotency import Claim
+from bridge.submit.in_doubt import in_doubt
 
 _ACCEPTED, _TAKEN, _SATURATED, _NO_LIST, _REUSED, _HELD_BACK, _PAUSED = 1, 0, -1, -2, -4, -5, -6
 _OF_THE_TASK: Mapping[int, Callable[[str], PetioleError]] = {_TAKEN: DuplicateTask, _HELD_BACK: HeldBack}
@@ -200,8 +200,16 @@ class Acceptance:
             apart = batch.together and len(recorded) < len(batch.entries)
             if isinstance(error.__cause__, TimeoutError) or not recorded or apart:
                 raise
-            outcomes = iter(await self._run(self.batch(recorded, together=batch.together), after))
-            return [next(outcomes) if entry.kind.is_recorded else anew(error) for entry in batch.entries]
+            outcomes = iter(await self._again(self.batch(recorded, together=batch.together), after, error))
+            return [next(outcomes) if entry.kind.is_recorded else in_doubt(error, entry) for entry in batch.entries]
+
+    async def _again(self, batch: Batch, after: Sequence[Command], before: BrokerUnavailable) -> Sequence[Outcome]:
+        try:
+            return await self._run(batch, after)
+        except BrokerUnavailable as error:
+            if before.undone or not error.undone:
+                raise
+            raise before from before.__cause__  # that Redis is not reached now says nothing of the first time
 
     async def _run(self, batch: Batch, after: Sequence[Command]) -> Sequence[Outcome]:
         entries = batch.entries

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Self
 
 from bridge.batching import Batcher
-from bridge.errors import InvalidMessage
+from bridge.errors import BrokerUnavailable, InvalidMessage
 from bridge.redis import Command, Redis
 from bridge.settings import BridgeSettings
 from bridge.submit.acceptance import Acceptance, Identity, Outcome, Replayed, Submission
 from bridge.submit.entry import Entry
+from bridge.submit.in_doubt import in_doubt
 
 LANES = 2
 """Batches on their way at once: one that Redis works on, and one that is made ready."""
@@ -24,7 +25,7 @@ class Publisher:
         self._redis = redis
         self._acceptance = Acceptance(redis, settings, identity)
         self._batcher: Batcher[Entry, str | Replayed] = Batcher(
-            self.accept, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
+            self._accept_each, size=settings.submit_batch, limit=settings.max_pending_submits, lanes=LANES
         )
         self.check = self._batcher.lifetime.check
         """Check that it can be called; see `Lifetime.check`."""
@@ -60,8 +61,9 @@ class Publisher:
             IdempotencyKeyReused: its idempotency key came before with another one.
             QueuePaused: the queue takes no tasks now.
             QueueSaturated: the queue is as deep as it may become.
-            BrokerUnavailable: Redis did not answer; whether the task was queued is unknown, and sending the same
-                id again answers `DuplicateTask` if it was.
+            BrokerUnavailable: Redis did not answer. Unless it is `undone`, the task may have been queued: sent again
+                with the `task_id` that it has, it is queued once, and `DuplicateTask` answers if it was. It has none
+                for a task that is not recorded: of that it cannot be told.
         """
         return self.send(self.ready(submission))
 
@@ -81,6 +83,12 @@ class Publisher:
     def send(self, entry: Entry) -> asyncio.Future[str | Replayed]:
         """Queue one task that was made ready, in the batch of this moment; the future has what `publish` has."""
         return self._batcher.call(entry)
+
+    async def _accept_each(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+        try:
+            return await self._acceptance.accept(self._acceptance.batch(entries))
+        except BrokerUnavailable as error:
+            return [in_doubt(error, entry) for entry in entries]
 
     async def accept(
         self, entries: Sequence[Entry], *, after: Sequence[Command] = (), together: bool = False

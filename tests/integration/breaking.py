@@ -21,6 +21,21 @@ class BreaksOff(Redis):
         return reply
 
 
+class GoesAfterAll(Redis):
+    """A gateway that runs one script, whose answer is lost, and that does not reach its server after that."""
+
+    ran = False
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
+    ) -> Reply:
+        if self.ran:
+            raise BrokerUnavailable("Error 111 connecting to the server", undone=True)
+        self.ran = True
+        await super().run(script, keys, args, after=after)
+        raise BrokerUnavailable("the connection broke") from ConnectionResetError()
+
+
 class GoesAway(Redis):
     """A gateway that runs one script, and whose server has gone after it."""
 

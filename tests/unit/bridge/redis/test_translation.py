@@ -37,3 +37,22 @@ KEYS_IN_THE_WAY = {
 def test_what_is_wrong_with_one_key_is_no_outage(said: str) -> None:
     with pytest.raises(UnreadableBytes, match="key of another program"), translated():
         raise exceptions.ResponseError(said)
+
+
+@pytest.mark.parametrize(
+    ("error", "undone"),
+    [
+        (exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:1. Connect call failed"), True),
+        (exceptions.TimeoutError("Timeout connecting to server"), True),
+        (exceptions.AuthenticationError("WRONGPASS"), True),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), True),
+        (exceptions.OutOfMemoryError("command not allowed"), True),
+        (exceptions.ConnectionError("Connection closed by server."), False),
+        (exceptions.ConnectionError("Error 104 while writing to socket."), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_it_is_told_whether_something_may_have_been_done(error: Exception, undone: bool) -> None:
+    with pytest.raises(BrokerUnavailable) as away, translated():
+        raise error
+    assert away.value.undone is undone
