@@ -178,19 +178,17 @@ class TaskClient:
             UnreadableBytes: what is stored is not what Celery stores.
             BrokerUnavailable: the time is over, and the result backend does not answer.
         """
-        await self._check_owner(task_id)
-        meta = self.results.wait(task_id)
+        meta = self._of_owner(task_id) if self._parts.owner else self.results.wait(task_id)
         return outcome(await self.results.in_time(meta, timeout, of=f"The task {task_id!r}", task_ids=[task_id]))
+
+    async def _of_owner(self, task_id: str) -> TaskMeta:
+        await self._parts.store.check_owner(task_id)
+        return await self.results.wait(task_id)
 
     async def forget(self, task_id: str) -> None:
         """Delete a task's result, as Celery's `forget` does; what Petiole recorded stays for its time."""
-        await self._check_owner(task_id)
+        await self._parts.store.check_owner(task_id)
         await self._parts.backend.forget(task_id)
-
-    async def _check_owner(self, task_id: str) -> None:
-        """The result backend knows no owners. Raises `TaskNotFound` for a task that does not exist for this client."""
-        if self._parts.owner:
-            await self.record(task_id)
 
     def handle(self, task_id: str) -> TaskHandle:
         """A handle of a task submitted elsewhere or earlier."""
@@ -224,7 +222,7 @@ class TaskClient:
             UnreadableBytes: it is not what Celery stores.
             BrokerUnavailable: the backend does not answer.
         """
-        await self._check_owner(task_id)
+        await self._parts.store.check_owner(task_id)
         (value,) = await self._parts.backend.stored([task_id])
         return read_meta(value) if value else None
 

@@ -112,6 +112,11 @@ class StatusStore:
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
             return TaskRecord.read(task_id, fields, update_text(last) or None, life_left if life_left > 0 else None)
 
+    async def check_owner(self, task_id: str) -> None:
+        """For who asks elsewhere, where owners are not known: raises as `record` does, if this store is for one."""
+        if self.owner:
+            await self.record(task_id)
+
     async def _answer(self, task_id: str, after: int) -> list[Reply]:
         reply: list[Reply] | bytes | None = await self._reads.call((task_id, after, self.owner))
         if not reply:

@@ -1,12 +1,14 @@
 """A client of one owner: tasks of others do not exist for it."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from bridge import TaskClient
-from bridge.errors import TaskExpired, TaskNotFound
+from app.cli.processes.child import Child
+from bridge import TaskClient, connect
+from bridge.errors import BrokerUnavailable, TaskExpired, TaskNotFound
 from bridge.follow.feed import FeedStep
 from bridge.follow.feed_entry import FeedEntry, Selection
 from bridge.protocol.state import Status
@@ -144,3 +146,15 @@ async def test_a_task_keeps_its_owner_to_its_end(acme: TaskClient, store: Status
     at_ms = (await acme.record(mine.task_id)).submitted_at or 0
     await store.advance([news(Status.SUCCEEDED, task_id=mine.task_id, at_ms=at_ms + 1)])
     assert (await acme.record(mine.task_id)).status is Status.SUCCEEDED
+
+
+async def test_a_server_that_hangs_makes_no_owner_wait_longer_than_the_timeout(own_url: str, own_server: Child) -> None:
+    async with connect(own_url, command_timeout=DEADLINE) as client, asyncio.timeout(DEADLINE / 2):
+        ann = client.as_owner("ann")
+        task = await ann.submit("tasks.add")
+        own_server.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerUnavailable):
+                await ann.result(task.task_id, timeout=0.1)
+        finally:
+            own_server.send_signal(signal.SIGCONT)
