@@ -14,6 +14,7 @@ from bridge.records.status import StatusUpdate
 from bridge.records.status_store import StatusStore
 
 SILENCE_SECONDS = 60.0
+"""Of a workflow that Celery has started nobody records a body that is told nothing; after so long it will not be."""
 READS_AT_ONCE = 500
 """Histories that are read at the same time."""
 BUFFER, BUFFER_A_TASK = 1_024, 8
@@ -43,6 +44,11 @@ class WorkflowFollower:
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self._workflow.is_over(self._queued, self._ended)
+
+    @property
+    def ended_untold(self) -> bool:
+        """Whether nothing more will happen, unless a body is still told that its header has failed."""
+        return self._workflow.is_over(self._queued, self._ended, told=False)
 
     async def catch_up(self) -> list[StatusUpdate]:
         """What the histories have after `seqs`, task by task.
@@ -110,7 +116,7 @@ class WorkflowFollower:
 
 
 async def workflow_updates(
-    store: StatusStore, hub: Hub, result: ResultNode, after: After
+    store: StatusStore, hub: Hub, result: ResultNode, after: After, silence: float = SILENCE_SECONDS
 ) -> AsyncGenerator[StatusUpdate, None]:
     """The updates of all tasks of a workflow, in the order in which they come; each says which task it is of.
 
@@ -129,4 +135,7 @@ async def workflow_updates(
                 yield update
             if follower.ended:
                 return
-            updates = await follower.next(SILENCE_SECONDS)
+            since = asyncio.get_running_loop().time()
+            updates = await follower.next(silence)
+            if not updates and follower.ended_untold and asyncio.get_running_loop().time() >= since + silence:
+                return

@@ -118,6 +118,15 @@ async def test_a_step_is_heard_of_long_after_the_one_before_it_has_ended(store: 
         assert await seqs(stream) == whole("a1")
 
 
+async def test_a_body_that_is_neither_recorded_nor_told_is_given_up_after_some_silence(
+    store: StatusStore, hub: Hub
+) -> None:
+    """As of a workflow that Celery started: those that were started here are recorded, and cancelled by a watcher."""
+    chord = ResultNode(id="body", parent=GROUP)
+    await store.advance([news(Status.FAILED, task_id=task_id, adopts=True) for task_id in IDS])
+    assert await seqs(workflow_updates(store, hub, chord, 0, silence=0.05)) == {task_id: [1] for task_id in IDS}
+
+
 @pytest.mark.parametrize("after", [0, 1])
 async def test_a_step_of_which_nothing_is_known_but_its_end_has_ended(store: StatusStore, hub: Hub, after: int) -> None:
     """As it may be with a workflow that Celery started, of which a watcher hears late."""

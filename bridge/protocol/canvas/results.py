@@ -139,14 +139,15 @@ class Workflow:
             if node.children is None:
                 yield node, node.parent or inherited
 
-    def is_over(self, known: Collection[str], ended: Mapping[str, Status]) -> bool:
+    def is_over(self, known: Collection[str], ended: Mapping[str, Status], *, told: bool = True) -> bool:
         """Whether nothing more will happen: `known` are the tasks that were queued, `ended` how those of them ended.
 
-        The others belong to it until they cannot be started any more.
+        The others belong to it until they cannot be started any more; the body of a chord whose header has failed also
+        as long as it may be `told` of that.
         """
-        return len(ended) == len(known) and self._fate(known, ended) is not Fate.OPEN
+        return len(ended) == len(known) and self._fate(known, ended, told=told) is not Fate.OPEN
 
-    def _fate(self, known: Collection[str], ended: Mapping[str, Status]) -> Fate:
+    def _fate(self, known: Collection[str], ended: Mapping[str, Status], *, told: bool) -> Fate:
         fates: dict[int, Fate] = {}
         for node, inherited in self._parts:
             before = node.parent or inherited
@@ -156,8 +157,8 @@ class Workflow:
                 fate = _FATES.get(ended[node.id], Fate.STOPPED)
             elif node.id in known or before is None or fates[id(before)] is Fate.SUCCEEDED:
                 fate = Fate.OPEN
-            elif node.parent and node.parent.children is not None and fates[id(before)] is Fate.FAILED:
-                fate = Fate.OPEN  # the body of a chord, which is told that the header has failed
+            elif told and node.parent and node.parent.children is not None and fates[id(before)] is Fate.FAILED:
+                fate = Fate.OPEN  # the body of a chord, which is told that the header has failed, or cancelled
             else:
                 fate = fates[id(before)]
             fates[id(node)] = fate

@@ -123,6 +123,13 @@ def test_of_a_chain_that_is_too_long_what_ran_first_is_left_out() -> None:
     assert node == group(task("4999", task("4998", task("4997"))), parent=task("body", group(task("a"), task("b"))))
 
 
+def test_the_body_of_a_chord_whose_header_has_failed_is_waited_for_while_it_may_be_told() -> None:
+    ended = {"a": OK, "b": FAILED}
+    assert not Workflow(CHORD).is_over({"a", "b"}, ended)
+    assert Workflow(CHORD).is_over({"a", "b"}, ended, told=False)
+    assert not Workflow(CHORD).is_over({"a", "b"}, {"b": FAILED}, told=False)
+
+
 def test_a_chain_may_be_longer_than_the_stack() -> None:
     node = long_chain()
     workflow = Workflow(node)
