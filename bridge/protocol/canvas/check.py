@@ -86,6 +86,7 @@ def _check(canvas: object, pointer: str, depth: int) -> int:
     if depth > MAX_NESTING:
         raise InvalidMessage(pointer, f"is nested more than {MAX_NESTING} deep")
     _check_options(canvas, pointer, depth)
+    _check_times(canvas, pointer)
     inner = sum(_check(part, f"{pointer}/{place}", depth + 1) for place, part in parts(canvas))
     if isinstance(canvas, Signature):
         _check_task(canvas, pointer)
@@ -127,6 +128,7 @@ def _check_chain(chain: Chain, pointer: str) -> None:
 
 def _check_chord(chord: Chord, pointer: str) -> None:
     _check_options(chord.header, f"{pointer}/header", depth=1)
+    _check_times(chord.header, f"{pointer}/header")
     if not size(chord.body):
         raise InvalidMessage(f"{pointer}/body", "has no task; a chord needs a body")
     if not all(map(ends_in_tasks, members(chord.header.tasks))):
@@ -175,12 +177,12 @@ def _check_task(signature: Signature, pointer: str) -> None:
     try:
         task, args, kwargs = _called(signature)
         given = {name: options[name] for name in _FIELDS if name in options}
-        moments = {name: _checked_moment(given.pop(name), name) for name in ("eta", "expires") if name in given}
-        fields: dict[str, Any] = {"task_id": "one"} | given | moments
+        if not isinstance(given.get("expires"), datetime):
+            given.pop("expires", None)
+        fields: dict[str, Any] = {"task_id": "one"} | given
         TaskMessage(task=task, args=args, kwargs=kwargs, **fields)
         Route(queue=options.get("queue", "celery"), priority=options.get("priority", 0))
         check_tags(signature.tags, "/options/tags")
-        _check_countdown(options)
     except InvalidMessage as error:
         raise InvalidMessage(f"{pointer}{error.pointer}", error.reason) from error
 
@@ -195,21 +197,11 @@ def _called(signature: Signature) -> tuple[str, tuple[Any, ...], Mapping[str, An
     return mapped.task, signature.args, {name: value for name, value in signature.kwargs.items() if name != "task"}
 
 
-def _checked_moment(moment: datetime | float, name: str) -> datetime | None:
-    if isinstance(moment, datetime):
-        return moment
-    _check_seconds(moment, name)
-    return None
-
-
-def _check_countdown(options: Mapping[str, Any]) -> None:
-    if "countdown" not in options:
-        return
-    _check_seconds(options["countdown"], "countdown")
-    if "eta" in options:
-        raise InvalidMessage("/options/countdown", "cannot be given together with eta")
-
-
-def _check_seconds(seconds: float, name: str) -> None:
-    if not 0 <= seconds <= MAX_DELAY:
-        raise InvalidMessage(f"/options/{name}", f"must be 0 to {MAX_DELAY} seconds")
+def _check_times(canvas: Canvas, pointer: str) -> None:
+    """Seconds, also those of what is no task, whose tasks are given them."""
+    for name in ("countdown", "expires"):
+        seconds = canvas.options.get(name, 0)
+        if isinstance(seconds, int | float) and not 0 <= seconds <= MAX_DELAY:
+            raise InvalidMessage(f"{pointer}/options/{name}", f"must be 0 to {MAX_DELAY} seconds")
+    if canvas.options.keys() >= {"countdown", "eta"}:
+        raise InvalidMessage(f"{pointer}/options/countdown", "cannot be given together with eta")
