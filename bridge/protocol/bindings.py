@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.values import check_name, check_type
+from bridge.protocol.values import NO_PATTERN, check_name, check_type
 
 BROADCAST = "bcast."
 """Begins the queue by which one worker hears a fanout exchange (``kombu.common.Broadcast``). The queue goes with the
@@ -98,7 +98,7 @@ def _binding(key: str, member: bytes, separator: str) -> Binding:
     try:
         routing_key, pattern, queue = member.decode().split(separator)
         return Binding(routing_key=routing_key, pattern=re.compile(pattern) if pattern else None, queue=queue)
-    except (ValueError, re.error) as error:
+    except (ValueError, *NO_PATTERN) as error:
         raise UnreadableBytes(
             f"{key} has a member that is not routing key, pattern and queue with {separator!r} between: {member!r:.99}."
             " Is PETIOLE_BROKER_SEP what Celery has as sep in broker_transport_options?"

@@ -13,7 +13,7 @@ from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.commands import Command, listed
 from bridge.protocol.envelope import PERSISTENT, open_message, seal_broadcast
 from bridge.protocol.keys import SEPARATOR
-from bridge.protocol.values import check_name
+from bridge.protocol.values import NO_PATTERN, check_name
 
 EXCHANGE = "celery.pidbox"
 REPLY_EXCHANGE = "reply.celery.pidbox"
@@ -87,7 +87,7 @@ def _check_pattern(pattern: str, matcher: str) -> None:
     if matcher == PCRE:
         try:
             re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
+        except NO_PATTERN as error:
             raise InvalidMessage("/pattern", f"is no regular expression: {error}") from error
 
 

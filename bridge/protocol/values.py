@@ -28,6 +28,8 @@ _LISTS = (list, tuple)
 _BIG = 10**18
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]+")
+NO_PATTERN = (re.error, OverflowError, RecursionError)
+"""What `re.compile` raises for a text that is no regular expression, counts too far or is nested too deep."""
 _TASK_ID = re.compile(r"[A-Za-z0-9_.:@+=-]{1,255}")
 
 

@@ -71,10 +71,19 @@ def test_the_separator_is_that_of_the_installation() -> None:
     assert queue_for(bindings, Destination(exchange="x", routing_key="red")) == "paint"
 
 
-@pytest.mark.parametrize("odd", [b"red", b"\xff", member("a", "(", "q"), member("a", "", "q") + SEPARATOR.encode()])
+NO_PATTERNS = ("(", "a{99999999999}", "(" * 2_000 + ")" * 2_000)
+
+
+@pytest.mark.parametrize("odd", [b"red", b"\xff", member("a", "", "q") + SEPARATOR.encode()])
 def test_a_member_that_kombu_would_not_write_is_refused_by_its_key(odd: bytes) -> None:
     with pytest.raises(UnreadableBytes, match=r"^_kombu.binding.x has a member .*PETIOLE_BROKER_SEP"):
         read_bindings(KEY, [odd], SEPARATOR)
+
+
+@pytest.mark.parametrize("pattern", NO_PATTERNS, ids=["open", "counts too far", "too deep"])
+def test_a_pattern_that_is_none_is_refused_by_its_key(pattern: str) -> None:
+    with pytest.raises(UnreadableBytes, match=r"^_kombu.binding.x has a member "):
+        read_bindings(KEY, [member("a", pattern, "q")], SEPARATOR)
 
 
 @pytest.mark.parametrize(
