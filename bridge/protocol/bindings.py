@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import InvalidMessage, UnreadableBytes
+from bridge.protocol.keys import EVENT_QUEUES, is_own_exchange
 from bridge.protocol.values import NO_PATTERN, check_name, check_type
 
 BROADCAST = "bcast."
@@ -20,6 +21,14 @@ worker, and what binds it may stay."""
 _FANOUT = (
     "{!r} is a fanout exchange whose worker has gone: what is sent to it would wait in a queue that nobody takes from. "
     "Submit to a queue, or tell all workers by control"
+)
+OWN = (
+    "{!r} is an exchange of Celery's own, by which its processes talk to each other: a worker that hears a task there "
+    "exits. Name a queue, or an exchange that was made for tasks"
+)
+_SLASH = (
+    "{!r} cannot be sent to: Kombu takes a fanout exchange's name to end at the first slash, and a worker that hears "
+    "of an exchange it does not know exits"
 )
 SHOWN = 8
 """Routing keys that an error names at the most."""
@@ -30,7 +39,7 @@ class Destination:
     """An exchange and a routing key, by which bindings are looked up.
 
     Raises:
-        InvalidMessage: one of them cannot be a name.
+        InvalidMessage: one of them cannot be a name, or is that of an exchange of Celery's own.
     """
 
     exchange: str
@@ -38,6 +47,8 @@ class Destination:
 
     def __post_init__(self) -> None:
         check_name(self.exchange, "/options/exchange")
+        if is_own_exchange(self.exchange):
+            raise InvalidMessage("/options/exchange", OWN.format(self.exchange))
         if self.routing_key:
             check_name(self.routing_key, "/options/routing_key")
 
@@ -47,7 +58,7 @@ def destination_of(options: Mapping[str, Any]) -> Destination | None:
     which is its routing key then, as in Celery.
 
     Raises:
-        InvalidMessage: they contradict each other, or are no names.
+        InvalidMessage: they contradict each other, are no names, or name an exchange of Celery's own.
     """
     queue, exchange, routing_key = (options.get(name) for name in ("queue", "exchange", "routing_key"))
     if exchange is None:
@@ -112,6 +123,19 @@ def other_layout(key: str, kind: str, so: str) -> str:
         f"{key} is a {kind}, and Kombu keeps bindings in a set: another program has written it, or a version of Kombu "
         f"that is not known here. {so}"
     )
+
+
+def check_heard(bindings: Sequence[Binding], destination: Destination) -> None:
+    """Check that what listens to a fanout exchange takes tasks.
+
+    Raises:
+        InvalidMessage: it is the exchange of events, which an installation may call as it likes, but whose queues have
+            Celery's name still; or Kombu would not know it again by its name.
+    """
+    if any(binding.queue.startswith(EVENT_QUEUES) for binding in bindings):
+        raise InvalidMessage("/options/exchange", OWN.format(destination.exchange))
+    if "/" in destination.exchange:
+        raise InvalidMessage("/options/exchange", _SLASH.format(destination.exchange))
 
 
 def queue_for(bindings: Sequence[Binding], destination: Destination) -> str:

@@ -212,4 +212,4 @@ def cancel_consumer(queue: str) -> Command:
 def _check_queue(queue: str) -> None:
     check_name(queue, "/queue")
     if is_taken(queue):
-        raise InvalidMessage("/queue", f"{queue!r} is a key that Celery keeps for itself")
+        raise InvalidMessage("/queue", f"{queue!r} is a name that Celery keeps for itself")

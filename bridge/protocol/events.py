@@ -13,12 +13,12 @@ from bridge.protocol.clock import from_iso, iso, milliseconds
 from bridge.protocol.encoding import EncodedTask
 from bridge.protocol.envelope import TRANSIENT, Address, open_json, seal_text
 from bridge.protocol.failure import failure_from_repr
+from bridge.protocol.keys import EVENT_EXCHANGE
 from bridge.protocol.news import UNKNOWN_ATTEMPT, News
 from bridge.protocol.route import Route
 from bridge.protocol.said import SAYINGS, news_of_saying
 from bridge.protocol.state import Status
 
-EXCHANGE = "celeryev"
 TASK_SENT = "task-sent"
 TASK_MULTI = "task-multi"
 """Several events of tasks in one message."""
@@ -103,7 +103,7 @@ def task_sent(encoded: EncodedTask, route: Route, sender: Sender, *, clock: int,
 def seal_task_sent(events: Sequence[str], sender: Sender, *, delivery_tag: str) -> tuple[str, bytes]:
     """A type of event and the message of it: one event as Celery's producers send it, several as its workers do."""
     event_type, body = (TASK_SENT, events[0]) if len(events) == 1 else (TASK_MULTI, f"[{', '.join(events)}]")
-    address = Address(exchange=EXCHANGE, routing_key=event_type.replace("-", "."), mode=TRANSIENT)
+    address = Address(exchange=EVENT_EXCHANGE, routing_key=event_type.replace("-", "."), mode=TRANSIENT)
     return event_type, seal_text(body, f'{{"hostname": {_quoted(sender.hostname)}}}', address, delivery_tag)
 
 

@@ -14,14 +14,29 @@ LOWEST_PRIORITY = 9
 RESULT_PREFIX = "celery-task-meta-"
 BINDINGS_PREFIX = "_kombu.binding."
 UNACKED = "unacked"
+EVENT_EXCHANGE = "celeryev"
+PIDBOX = ".pidbox"
+"""Ends the name of every mailbox of Kombu's, and of its replies, whatever ``control_exchange`` is."""
+EVENT_QUEUES = f"{EVENT_EXCHANGE}."
+"""Begins the queue by which one process hears events (``event_queue_prefix``)."""
 _OWN_KEYS = frozenset({UNACKED, "unacked_index", "unacked_mutex"})
-_OWN_PREFIXES = ("_kombu.binding", RESULT_PREFIX, "celery-taskset-meta-")
+_OWN_PREFIXES = ("_kombu.binding", RESULT_PREFIX, "celery-taskset-meta-", EVENT_QUEUES)
 _ENDS_OF_PREFIXES = ":_-."
 
 
 def is_taken(queue: str) -> bool:
-    """Whether Celery keeps a key of this name for itself, so that no queue may have it."""
-    return queue in _OWN_KEYS or queue.startswith(_OWN_PREFIXES)
+    """Whether Celery keeps this name for itself, so that no queue may have it: of a key, or of an exchange, since a
+    queue that a worker makes by its name alone has an exchange of that name."""
+    return queue in _OWN_KEYS or queue.startswith(_OWN_PREFIXES) or is_own_exchange(queue)
+
+
+def is_own_exchange(exchange: str) -> bool:
+    """Whether Celery's processes talk to each other there: the exchange of events, or of a mailbox.
+
+    An ``event_exchange`` with a name of one's own is not known by that name.
+    """
+    name = exchange.partition("/")[0]  # of a channel; Kombu takes what is behind a slash for the routing key
+    return name == EVENT_EXCHANGE or name.endswith(PIDBOX)
 
 
 @lru_cache(1_024)
@@ -78,12 +93,12 @@ class BrokerKeys:
 
     def event_channel(self, event_type: str) -> str:
         """Channel of an event type, for example ``task-sent`` on database 0: ``/0.celeryev/task.sent``."""
-        return self.fanout_channel("celeryev", event_type.replace("-", "."))
+        return self.fanout_channel(EVENT_EXCHANGE, event_type.replace("-", "."))
 
     @property
     def every_event(self) -> str:
         """Pattern of the channels of all events."""
-        return f"{_exactly(self.fanout_channel('celeryev'))}/*"
+        return f"{_exactly(self.fanout_channel(EVENT_EXCHANGE))}/*"
 
     @property
     def pidbox_channel(self) -> str:

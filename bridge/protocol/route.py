@@ -31,7 +31,7 @@ class Route(_Route):
         if not fanout:
             check_name(queue, "/options/queue")
         if is_taken(queue):
-            raise InvalidMessage("/options/queue", f"{queue!r} is a key that Celery keeps for itself")
+            raise InvalidMessage("/options/queue", f"{queue!r} is a name that Celery keeps for itself")
         if not 0 <= priority <= LOWEST_PRIORITY:
             raise InvalidMessage("/options/priority", "must be 0 (served first) to 9 (served last)")
         return super().__new__(cls, queue, priority, fanout)

@@ -1,12 +1,12 @@
 """The exchanges of an installation, as its workers have declared them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.naming import broker_keys
-from bridge.protocol.bindings import Binding, Destination, destination_of, other_layout, queue_for, read_bindings
+from bridge.errors import InvalidMessage
+from bridge.exchanges import Exchanges
+from bridge.protocol.bindings import Destination, check_heard, destination_of, queue_for
 from bridge.protocol.canvas.routing import BY_EXCHANGE, destinations, routed
 from bridge.redis import Redis
 from bridge.submit.options import Options
@@ -15,10 +15,6 @@ FRESH_SECONDS = 1.0
 """How long what was found is believed. A queue that is bound meanwhile is found after that."""
 LIMIT = 1_000
 """Destinations that are remembered; beyond it all are looked up anew."""
-_A_GUESS = (
-    "What its members mean would be a guess, and a wrong one sends tasks where no worker looks. "
-    "Submit to a queue by its name, which needs no bindings."
-)
 CALLBACKS = frozenset(("link", "link_error", "chord"))
 ROUTED = CALLBACKS | frozenset(BY_EXCHANGE)
 """Options that may name an exchange."""
@@ -28,8 +24,7 @@ class Bindings:
     """Finds the queue for an exchange and a routing key. `now` gives seconds that only grow."""
 
     def __init__(self, redis: Redis, now: Callable[[], float]) -> None:
-        self._redis = redis
-        self._names = broker_keys(redis)
+        self._exchanges = Exchanges(redis)
         self._now = now
         self._found: dict[Destination, tuple[float, str | None]] = {}
 
@@ -88,7 +83,8 @@ class Bindings:
         """The queue that a task goes to; None for a fanout exchange, whose listeners have it in no queue.
 
         Raises:
-            InvalidMessage: there is none, or there are several; or it is a fanout exchange that nobody listens to.
+            InvalidMessage: there is none, or there are several; or it is a fanout exchange that nobody listens to, or
+                that is no place for tasks.
             UnreadableBytes: the bindings are not kept as Kombu keeps them.
             BrokerUnavailable: Redis does not answer.
         """
@@ -96,27 +92,21 @@ class Bindings:
         at, queue = self._found.get(destination, (-FRESH_SECONDS, ""))
         if now - at < FRESH_SECONDS:
             return queue
-        bindings = await self._bindings(destination)
-        queue = None if bindings is None else queue_for(bindings, destination)
+        queue = await self._look_up(destination)
         if len(self._found) >= LIMIT:
             self._found.clear()
         self._found[destination] = now, queue
         return queue
 
-    async def _bindings(self, destination: Destination) -> Sequence[Binding] | None:
-        """None for a fanout exchange."""
-        exchange = destination.exchange
-        key = self._names.bindings(exchange)
-        kind, listeners = await asyncio.gather(
-            self._redis.execute("TYPE", key),
-            # Kombu passes over an empty message, and the server says how many have heard it: they make it a fanout.
-            self._redis.execute("PUBLISH", self._names.fanout_channel(exchange, destination.routing_key), ""),
+    async def _look_up(self, destination: Destination) -> str | None:
+        bindings, listeners = await asyncio.gather(
+            self._exchanges.bindings(destination.exchange),
+            self._exchanges.listeners(destination.exchange, destination.routing_key),
         )
-        if listeners:
-            return None
-        if kind not in (b"set", b"none"):
-            raise UnreadableBytes(other_layout(key, kind.decode(), _A_GUESS))
-        return read_bindings(key, await self._redis.execute("SMEMBERS", key), self._names.separator)
+        if not listeners:
+            return queue_for(bindings, destination)
+        check_heard(bindings, destination)
+        return None
 
 
 def _check_broadcast(options: Options) -> None:

@@ -13,12 +13,16 @@ class SubmitOptions(TypedDict, total=False):
     """The keyword arguments of `submit`. Durations are seconds, times are aware; None is as good as not given.
 
     In the place of a `queue`, the `exchange` and `routing_key` that lead to one may be given; a fanout exchange takes
-    tasks without `record` alone, which every worker that listens runs. `priority` is 0 (served first) to 9 (served
-    last). Of `countdown` and `eta` one may be given; `expires` is a time or a number of seconds from now. `serializer`
-    and `compression` go by Kombu's names. `link` and `link_error` are one signature or several, `chord` is the body of
-    the chord that the task is a part of. `stamps` are headers that stay with the task when it is retried;
-    `stamped_headers` gives their order, if it matters. `argsrepr` and `kwargsrepr` are shown by Flower in the place of
-    the arguments. Without `record` nothing is written but Celery's own keys, and the `idempotency_key` if one is given.
+    tasks without `record` alone, which every worker that listens runs. Celery's own exchanges, those of events and of
+    remote control, take none: workers die of it. One that an installation calls otherwise is known by the ``.pidbox``
+    at its end, or by the queues ``celeryev.…`` of its events; with another ``event_queue_prefix`` it is not known.
+
+    `priority` is 0 (served first) to 9 (served last). Of `countdown` and `eta` one may be given; `expires` is a time or
+    a number of seconds from now. `serializer` and `compression` go by Kombu's names. `link` and `link_error` are one
+    signature or several, `chord` is the body of the chord that the task is a part of. `stamps` are headers that stay
+    with the task when it is retried; `stamped_headers` gives their order, if it matters. `argsrepr` and `kwargsrepr`
+    are shown by Flower in the place of the arguments. Without `record` nothing is written but Celery's own keys, and
+    the `idempotency_key` if one is given.
 
     `idempotency_key` is not Celery's: of submits with the same key only the first queues a task, and the others answer
     its handle, as long as the key is remembered (`idempotency_ttl`). With another task, other arguments or options than

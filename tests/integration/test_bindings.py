@@ -127,6 +127,46 @@ async def test_what_a_fanout_exchange_cannot_do_is_refused(
     assert refused.value.pointer == pointer
 
 
+OWN = pytest.mark.parametrize("exchange", ["celeryev", "celery.pidbox", "reply.celery.pidbox", "shop.pidbox"])
+
+
+@OWN
+async def test_nothing_is_published_to_an_exchange_of_celerys_own(
+    redis: Redis, client: TaskClient, exchange: str
+) -> None:
+    """A worker that runs gossip, as all do by themselves, exits when it hears a task there."""
+    async with aclosing(redis.listen("/0.*")) as messages, asyncio.timeout(5):
+        assert (await anext(messages)).begins
+        with pytest.raises(InvalidMessage, match=f"'{exchange}' is an exchange of Celery's own") as refused:
+            await client.submit("tasks.add", exchange=exchange, routing_key="worker.heartbeat", record=False)
+        await redis.execute("PUBLISH", "/0.end", "")
+        assert (await anext(messages)).channel == "/0.end"
+    assert refused.value.pointer == "/options/exchange"
+
+
+@OWN
+async def test_no_part_or_callback_names_an_exchange_of_celerys_own(client: TaskClient, exchange: str) -> None:
+    part = signature("b", options={"exchange": exchange})
+    for call, pointer in (
+        (client.start(chain(signature("a"), part)), "/tasks/1/options/exchange"),
+        (client.submit("a", link=[part]), "/options/link/0/options/exchange"),
+        (client.submit("a", link_error=part), "/options/link_error/options/exchange"),
+        (client.submit("a", link=signature("b", options={"queue": exchange})), "/options/link/0/options/queue"),
+    ):
+        with pytest.raises(InvalidMessage, match=r"Celery's own|Celery keeps for itself") as refused:
+            await call
+        assert refused.value.pointer == pointer
+
+
+async def test_the_exchange_of_events_is_known_by_its_queues_when_it_has_another_name(
+    redis: Redis, client: TaskClient
+) -> None:
+    await redis.execute("SADD", KEY, bound("worker.#", "celeryev.0f5c"))
+    async with listening(redis):
+        with pytest.raises(InvalidMessage, match="'x' is an exchange of Celery's own"):
+            await client.submit("tasks.add", exchange="x", routing_key="worker.heartbeat", record=False)
+
+
 async def test_many_tasks_are_not_sent_to_a_fanout_exchange(redis: Redis, client: TaskClient) -> None:
     call = Call("tasks.add", options={"exchange": "x", "record": False})
     async with listening(redis):

@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.bindings import Destination, other_layout, queue_for, read_bindings
+from bridge.protocol.bindings import Destination, check_heard, other_layout, queue_for, read_bindings
 from bridge.protocol.keys import SEPARATOR
 
 KEY = "_kombu.binding.x"
@@ -62,6 +62,22 @@ def test_queues_that_workers_heard_a_fanout_exchange_by_are_not_sent_to(routing_
     assert refused.value.pointer == "/options/exchange"
 
 
+def test_an_exchange_that_events_are_heard_by_takes_no_tasks_whatever_its_name() -> None:
+    tasks, events = read_bindings(
+        KEY, [member("", "", "bcast.1f5c"), member("worker.#", "", "celeryev.0f5c")], SEPARATOR
+    )
+    with pytest.raises(InvalidMessage, match="'x' is an exchange of Celery's own") as refused:
+        check_heard((tasks, events), Destination(exchange="x", routing_key="worker.heartbeat"))
+    assert refused.value.pointer == "/options/exchange"
+    check_heard((tasks,), Destination(exchange="x"))
+
+
+def test_a_fanout_exchange_that_kombu_would_not_know_by_its_name_takes_no_tasks() -> None:
+    with pytest.raises(InvalidMessage, match="to end at the first slash") as refused:
+        check_heard((), Destination(exchange="a/b"))
+    assert refused.value.pointer == "/options/exchange"
+
+
 def test_a_queue_that_is_bound_twice_gets_the_task_once() -> None:
     assert routed((member("a.#", r"^a\..*?$", "all"), member("a.b", r"^a\.b$", "all")), "a.b") == "all"
 
@@ -88,7 +104,12 @@ def test_a_pattern_that_is_none_is_refused_by_its_key(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("exchange", "routing_key", "pointer"),
-    [("", "k", "/options/exchange"), ("two words", "k", "/options/exchange"), ("x", "a b", "/options/routing_key")],
+    [
+        *[(own, "worker.heartbeat", "/options/exchange") for own in ("celeryev", "celery.pidbox", "celeryev/worker.x")],
+        ("", "k", "/options/exchange"),
+        ("two words", "k", "/options/exchange"),
+        ("x", "a b", "/options/routing_key"),
+    ],
 )
 def test_names_that_cannot_be_are_refused_by_their_pointer(exchange: str, routing_key: str, pointer: str) -> None:
     with pytest.raises(InvalidMessage) as refused:

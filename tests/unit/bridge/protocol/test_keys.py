@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.protocol.keys import BrokerKeys, Keys, ResultKeys, is_taken
+from bridge.protocol.keys import BrokerKeys, Keys, ResultKeys, is_own_exchange, is_taken
 
 NAMES = BrokerKeys(database=3)
 PREFIXED = BrokerKeys(database=3, prefix="team-a.")
@@ -86,6 +86,21 @@ def test_keys_that_celery_keeps_for_itself_are_no_queues(queue: str) -> None:
     assert is_taken(queue)
 
 
-@pytest.mark.parametrize("queue", ["celery", "unacked.mail", "celery-task", "kombu"])
+OWN_EXCHANGES = ("celeryev", "celery.pidbox", "reply.celery.pidbox", "shop.pidbox", "celeryev/worker.heartbeat")
+
+
+@pytest.mark.parametrize("name", OWN_EXCHANGES)
+def test_exchanges_by_which_celerys_processes_talk_to_each_other_are_its_own(name: str) -> None:
+    assert is_own_exchange(name)
+    assert is_taken(name)
+
+
+@pytest.mark.parametrize("queue", ["w1@example.celery.pidbox", "0f5c.reply.celery.pidbox", "celeryev.0f5c"])
+def test_queues_by_which_they_hear_each_other_are_taken_too(queue: str) -> None:
+    assert is_taken(queue)
+
+
+@pytest.mark.parametrize("queue", ["celery", "unacked.mail", "celery-task", "kombu", "celeryevents", "pidbox", "a/b"])
 def test_other_names_are_free(queue: str) -> None:
     assert not is_taken(queue)
+    assert not is_own_exchange(queue)
