@@ -17,6 +17,9 @@ from tests.nesting import nested
 
 SOON, LATE = timedelta(seconds=0.2), timedelta(hours=2)
 TASKS = ("echo", "request", "fails", "forgets", "odd", "reports", "sends_progress", "retries", "gives_up", "nowhere")
+OWN_EXCHANGES = ("celeryev", "celery.pidbox", "reply.celery.pidbox", "celeryev/worker.heartbeat")
+EVERYBODY = "everybody"
+"""A fanout exchange that the worker listens to, whatever the routing key."""
 KEPT_QUEUES = ("unacked", "unacked_index", "_kombu.binding.celery", "celery.pidbox", "celeryev", "celery-task-meta-x")
 TYPED_NAMES = ("datetime", "date", "time", "decimal", "uuid", "bytes", "base64", "nonsense", "")
 
@@ -80,7 +83,7 @@ headers = st.dictionaries(texts | st.sampled_from(sorted(RESERVED_HEADERS)), any
 
 OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "queue": st.sampled_from(KEPT_QUEUES) | texts,
-    "exchange": st.none() | texts,
+    "exchange": st.none() | texts | st.sampled_from(OWN_EXCHANGES),
     "routing_key": st.none() | texts,
     "priority": st.integers(-2, 11) | st.integers(),
     "countdown": st.none() | st.sampled_from([0, 0.1, -1, math.nan, 7200, 1e9]) | huge,
@@ -127,10 +130,23 @@ def _some_options(draw: st.DrawFn) -> dict[str, Any]:
     return {name: draw(mostly(OPTIONS[name], anything)) for name in chosen}
 
 
+routing_keys = st.sampled_from(["celery", "a.b", "a/b", "é.ü", "*", "worker.heartbeat", "worker.online", "task.multi"])
+
+
+@st.composite
+def _told_to_everybody(draw: st.DrawFn) -> dict[str, Any]:
+    """For a fanout exchange; what would wait long at the worker is left out, since nothing can take it back."""
+    exchange = draw(mostly(st.just(EVERYBODY) | st.sampled_from(OWN_EXCHANGES), texts))
+    where = {"exchange": exchange, "routing_key": draw(mostly(routing_keys, OPTIONS["routing_key"]))}
+    rest = {name: value for name, value in draw(_some_options()).items() if name not in WHERE_AND_WHEN}
+    soon = {"countdown": SOON.total_seconds()} if draw(st.booleans()) else {}
+    return {**rest, **soon, **where, "record": draw(mostly(st.just(False), st.booleans()))}
+
+
 calls = st.builds(
     Call,
     task=mostly(st.sampled_from(TASKS).map(lambda name: f"golden.{name}"), names),
     args=mostly(st.lists(mostly(sound, anything), max_size=2), anything),
     kwargs=mostly(st.just({}), st.dictionaries(keys, mostly(sound, anything), max_size=2) | st.none() | anything),
-    options=_some_options(),
+    options=st.one_of(_some_options(), _some_options(), _some_options(), _told_to_everybody()),
 )
