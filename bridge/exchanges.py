@@ -5,11 +5,6 @@ from bridge.naming import broker_keys
 from bridge.protocol.bindings import Binding, other_layout, read_bindings
 from bridge.redis import Redis
 
-_A_GUESS = (
-    "What its members mean would be a guess, and a wrong one sends tasks where no worker looks. "
-    "Submit to a queue by its name, which needs no bindings."
-)
-
 
 class Exchanges:
     """The exchanges of a broker. Every method raises `BrokerUnavailable` when Redis does not answer."""
@@ -21,16 +16,16 @@ class Exchanges:
     def __repr__(self) -> str:
         return f"<Exchanges {self._redis!r}>"
 
-    async def bindings(self, exchange: str) -> tuple[Binding, ...]:
+    async def bindings(self, exchange: str, so: str) -> tuple[Binding, ...]:
         """The queues that are bound to it, also by workers that have gone; none when nobody has declared one.
 
         Raises:
-            UnreadableBytes: they are not kept as Kombu keeps them.
+            UnreadableBytes: they are not kept as Kombu keeps them; `so` says what follows.
         """
         key = self._names.bindings(exchange)
         kind = await self._redis.execute("TYPE", key)
         if kind not in (b"set", b"none"):
-            raise UnreadableBytes(other_layout(key, kind.decode(), _A_GUESS))
+            raise UnreadableBytes(other_layout(key, kind.decode(), so))
         return read_bindings(key, await self._redis.execute("SMEMBERS", key), self._names.separator)
 
     async def listeners(self, exchange: str, routing_key: str) -> int:

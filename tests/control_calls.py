@@ -59,6 +59,8 @@ TOLD: dict[str, Callable[[TaskControl, Order], Awaitable[Replies]]] = {
     "heartbeat": lambda control, order: control.heartbeat(**order),
 }
 CALLS = [*ASKED, *TOLD]
+ASKED_BEFORE = {"pool_shrink": "stats", "cancel_consumer": "active_queues"}
+"""What the workers are asked before an order, whether they would survive it."""
 
 
 def replied(control: TaskControl, name: str, inquiry: Inquiry) -> Awaitable[Replies]:

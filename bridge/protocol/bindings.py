@@ -138,6 +138,30 @@ def check_heard(bindings: Sequence[Binding], destination: Destination) -> None:
         raise InvalidMessage("/options/exchange", _SLASH.format(destination.exchange))
 
 
+def check_kind(bindings: Sequence[Binding], exchange: str, kind: str, *, is_heard: bool) -> None:
+    """Check that a worker may be told that `exchange` is of this kind: direct, topic or fanout.
+
+    `is_heard` says that somebody listens to it now. A fanout exchange that nobody listens to looks like a direct one,
+    and is taken for one, unless its queues are those of ``Broadcast``.
+
+    Raises:
+        InvalidMessage: it is, or may be, of another kind. A worker that has declared it so exits.
+    """
+    known = {_kind(binding, is_heard=is_heard) for binding in bindings} | ({"fanout"} if is_heard else set())
+    if known - {kind}:
+        raise InvalidMessage(
+            "/exchange_type",
+            f"{exchange!r} is a {' and '.join(sorted(known))} exchange, as its bindings in Redis tell: a worker that "
+            f"has it so exits when it is told that it is a {kind} one. Name another exchange, or the type that it has",
+        )
+
+
+def _kind(binding: Binding, *, is_heard: bool) -> str:
+    if binding.pattern:
+        return "topic"
+    return "fanout" if is_heard or binding.queue.startswith(BROADCAST) else "direct"
+
+
 def queue_for(bindings: Sequence[Binding], destination: Destination) -> str:
     """The one queue that a task goes to.
 

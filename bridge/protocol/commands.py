@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.errors import InvalidMessage
-from bridge.protocol.keys import is_taken
+from bridge.protocol.keys import is_own_exchange, is_taken
 from bridge.protocol.message import MAX_LIMIT, MIN_HARD_LIMIT
 from bridge.protocol.values import check_json, check_name, check_task_id, check_type
 
@@ -31,6 +31,9 @@ SIGNALS = frozenset({
 # fmt: on
 _TOPIC = re.compile(r"(?:\*|#|[\w:@=-]+)(?:\.(?:\*|#|[\w:@=-]+))*")
 """Kombu makes a regular expression of such a key, and every producer that uses the exchange fails where it is none."""
+_NO_CHANNEL = re.compile(r"[/*?\[\]\\]")
+"""A worker listens to the channel of a fanout exchange by a pattern, and Kombu takes what it hears there for a message
+to an exchange whose name ends at the first slash. It exits when it does not know that."""
 _RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/[smh])?")
 MIN_RATE, MAX_RATE = 1e-9, 10**9
 """Tasks a second, as in the texts. A worker that is given more than its floats hold cannot set a limit ever again."""
@@ -199,8 +202,22 @@ def add_consumer(queue: str, *, exchange: str | None, exchange_type: str, routin
         raise InvalidMessage("/exchange_type", f"must be one of {', '.join(EXCHANGE_TYPES)}")
     if exchange_type == "topic" and not _TOPIC.fullmatch(routing_key or queue):
         raise InvalidMessage("/routing_key", "must be words of letters, digits and _ : @ = -, or * or #, between dots")
+    _check_exchange(exchange or queue, exchange_type, "/queue" if exchange is None else "/exchange")
     arguments = {"queue": queue, "exchange": exchange, "exchange_type": exchange_type, "routing_key": routing_key}
     return Command(method="add_consumer", arguments=arguments)
+
+
+def _check_exchange(exchange: str, exchange_type: str, pointer: str) -> None:
+    if is_own_exchange(exchange):
+        raise InvalidMessage(
+            pointer,
+            f"{exchange!r} is an exchange of Celery's own, by which its processes talk to each other: a worker that "
+            "takes tasks from it exits",
+        )
+    if exchange_type == "fanout" and _NO_CHANNEL.search(exchange):
+        raise InvalidMessage(
+            pointer, r"of the type fanout must have none of / * ? [ ] \ in its name, for Redis or Kombu"
+        )
 
 
 def cancel_consumer(queue: str) -> Command:

@@ -30,7 +30,9 @@ GLOB, PCRE = "glob", "pcre"
 MAX_WORKERS = 1_000
 """Workers that one command may name."""
 ACTIVE_QUEUES = Command(method="active_queues")
-"""Asks for the queues that a worker takes tasks from; `queues_of` reads what it replies."""
+"""Asks for the queues that a worker takes tasks from; `queues_of` and `hears_by` read what it replies."""
+STATS = Command(method="stats")
+"""Asks among other things how many processes a worker has; `processes_of` reads what it replies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +147,22 @@ def queues_of(reply: object) -> list[str] | None:
     if not isinstance(reply, list):
         return None
     return [str(queue["name"]) for queue in reply if isinstance(queue, dict) and "name" in queue]
+
+
+def hears_by(reply: object, queue: str) -> str | None:
+    """The fanout exchange that a worker hears by this queue, by its reply to `ACTIVE_QUEUES`; None when it does not."""
+    for one in reply if isinstance(reply, list) else ():
+        if isinstance(one, dict) and one.get("name") == queue and isinstance(exchange := one.get("exchange"), dict):
+            return str(exchange.get("name")) if exchange.get("type") == "fanout" else None
+    return None
+
+
+def processes_of(reply: object) -> int | None:
+    """How many processes, threads or greenlets run tasks, by a worker's reply to `STATS`; None when it does not say."""
+    pool = reply.get("pool") if isinstance(reply, dict) else None
+    if not isinstance(pool, dict):
+        return None
+    processes, limit = pool.get("processes"), pool.get("max-concurrency")
+    if isinstance(processes, list):
+        return len(processes)
+    return limit if isinstance(limit, int) else None

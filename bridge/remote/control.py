@@ -9,17 +9,23 @@ Names, arguments and replies are those of Celery's ``app.control`` and ``app.con
 - A command never expires, so that a clock that is wrong makes no worker deaf (see `bridge.protocol.control`).
 - A pattern without a matcher is a glob that the workers look at; Celery sends such a command to all of them.
 - An empty `destination` is refused; Celery's workers take it for all.
+- What would end or paralyse a worker is refused, also when only Redis or the workers can tell; see `add_consumer`,
+  `cancel_consumer` and `pool_shrink`.
 
 A worker of the solo pool replies between tasks only. What a worker cannot do is a reply too: ``{"error": "…"}``.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TypedDict, Unpack
 
 from bridge.protocol import commands
 from bridge.protocol.commands import Command
 from bridge.protocol.control import Audience
-from bridge.remote.mailbox import DEFAULT_TIMEOUT, Mailbox, Replies, Wait
+from bridge.remote.mailbox import DEFAULT_TIMEOUT, SHORTEST_WAIT, Mailbox, Replies, Wait
+from bridge.remote.precautions import Precautions
 
 
 class Reach(TypedDict, total=False):
@@ -43,6 +49,10 @@ class Order(Inquiry, total=False):
     reply: bool
 
 
+Precaution = Callable[[Audience, Wait], Awaitable[None]]
+"""What is to be looked up before an order."""
+
+
 class TaskControl:
     """Remote control of the workers, at hand as `TaskClient.control`.
 
@@ -54,6 +64,7 @@ class TaskControl:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._precautions = Precautions(mailbox)
 
     def __repr__(self) -> str:
         return f"<TaskControl {self._mailbox!r}>"
@@ -64,8 +75,12 @@ class TaskControl:
     async def _ask_for(self, method: str, inquiry: Inquiry) -> Replies:
         return await self._ask(Command(method=method), inquiry)
 
-    async def _order(self, command: Command, order: Order) -> Replies:
+    async def _order(self, command: Command, order: Order, after: Precaution | None = None) -> Replies:
         audience, wait = _audience(order, Order), _wait(order)
+        if after:
+            begun = time.monotonic()
+            await after(audience, wait)
+            wait = replace(wait, timeout=max(wait.timeout + begun - time.monotonic(), SHORTEST_WAIT))
         if order.get("reply"):
             return await self._mailbox.call(command, audience, wait)
         await self._mailbox.cast(command, audience)
@@ -171,8 +186,11 @@ class TaskControl:
         return await self._order(commands.pool_grow(n), order)
 
     async def pool_shrink(self, n: int = 1, **order: Unpack[Order]) -> Replies:
-        """Take so many processes out of the pool."""
-        return await self._order(commands.pool_shrink(n), order)
+        """Take so many processes out of the pool; refused where it would leave none.
+
+        The workers are asked for their pools before, within the timeout. One that does not reply in time is told.
+        """
+        return await self._order(commands.pool_shrink(n), order, partial(self._precautions.shrinking, n))
 
     async def autoscale(self, max: int, min: int, **order: Unpack[Order]) -> Replies:  # noqa: A002  # Celery's names
         """Let the pool's size move between these, where a worker was started with ``--autoscale``."""
@@ -192,13 +210,22 @@ class TaskControl:
         routing_key: str | None = None,
         **order: Unpack[Order],
     ) -> Replies:
-        """Take tasks of one more queue. What Celery calls `options` is not taken."""
+        """Take tasks of one more queue. What Celery calls `options` is not taken.
+
+        Refused is what would end a worker: Celery's own exchanges, a key that is no queue, and another type than the
+        exchange has. Its bindings in Redis tell of that, and who listens: a fanout exchange that nobody listens to is
+        taken for a direct one. What a busy worker has been told, and has not done yet, is not seen.
+        """
         command = commands.add_consumer(queue, exchange=exchange, exchange_type=exchange_type, routing_key=routing_key)
+        await self._precautions.consuming(command)
         return await self._order(command, order)
 
     async def cancel_consumer(self, queue: str, **order: Unpack[Order]) -> Replies:
-        """Take no more tasks of a queue."""
-        return await self._order(commands.cancel_consumer(queue), order)
+        """Take no more tasks of a queue; refused for one by which a worker hears a fanout exchange.
+
+        The workers are asked for their queues before, within the timeout. One that does not reply in time is told.
+        """
+        return await self._order(commands.cancel_consumer(queue), order, partial(self._precautions.cancelling, queue))
 
     async def enable_events(self, **order: Unpack[Order]) -> Replies:
         """Tell of tasks by events, as workers started with ``-E`` do."""

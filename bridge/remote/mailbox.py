@@ -78,7 +78,8 @@ class Mailbox:
     """Tells the workers of a broker what to do, and hears what they reply. `new_id` gives a fresh UUID each time."""
 
     def __init__(self, redis: Redis, new_id: Callable[[], str]) -> None:
-        self._redis = redis
+        self.redis = self._redis = redis
+        """The gateway that commands are sent through."""
         self._names = broker_keys(redis)
         self._new_id = new_id
         self._clock = itertools.count(1)

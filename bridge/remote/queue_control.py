@@ -18,6 +18,7 @@ from bridge.reading import texts
 from bridge.records.status_store import StatusStore
 from bridge.redis import Redis
 from bridge.remote.mailbox import Mailbox, Replies, Wait
+from bridge.remote.precautions import Precautions
 from bridge.remote.queues import Queues, WorkerStatus
 from bridge.remote.withdrawn import Withdrawn
 from bridge.results.backend import ResultBackend
@@ -52,6 +53,7 @@ class QueueControl:
         self._store = store
         self._withdrawn = Withdrawn(redis, backend)
         self._mailbox = mailbox
+        self._precautions = Precautions(mailbox)
         self._wait = Wait(timeout=reply_seconds)
         self._queues = Queues(redis, redis.settings)
         self._names = broker_keys(redis)
@@ -65,8 +67,10 @@ class QueueControl:
 
         Raises:
             QueueNotFound: no queue of this name is known.
+            InvalidMessage: workers hear a fanout exchange by it, and would not survive that they are told to stop.
         """
         await self._check_known(queue)
+        await self._precautions.cancelling(queue, ALL, self._wait)
         await self._redis.execute("SADD", self._keys.paused, self._names.key(queue))
         surveyed = {worker.hostname for worker in await self._workers() if queue in (worker.queues or ())}
         await self._stop({queue}, {queue: surveyed})

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from bridge.errors import (
     QueueSaturated,
     UnreadableBytes,
 )
-from bridge.naming import broker_keys
+from bridge.naming import broker_keys, check_queue
 from bridge.protocol.clock import milliseconds
 from bridge.protocol.compact import compact
 from bridge.protocol.encoding import EncodedTask, encode
@@ -118,7 +118,7 @@ class Acceptance:
         self.names = broker_keys(redis)
         self._script = Script("accept")
         self._lamport = count(1)
-        self.check_queue = lru_cache(1_024)(self._check_queue)
+        self.check_queue = lru_cache(1_024)(partial(check_queue, redis, pointer="/options/queue"))
         """Raises `InvalidMessage` for a key of Petiole's, and for what workers would not read as one queue."""
 
     def ready(self, submission: Submission) -> Entry:
@@ -160,15 +160,6 @@ class Acceptance:
             more=_more(planned),
         )
         return Entry(planned.task_id, self._identity.new_id(), kind)
-
-    def _check_queue(self, queue: str) -> None:
-        if self.names.key(queue).startswith(self._settings.prefix):
-            own = self.names.name(self._settings.prefix)
-            raise InvalidMessage("/options/queue", f"must not start with {own!r}, as Petiole's own keys do")
-        if self.names.separator in queue:
-            raise InvalidMessage(
-                "/options/queue", f"must not have {self.names.separator!r} in it: workers split names there"
-            )
 
     def _kind(self, submission: Submission, now_ms: int, template: Template) -> Kind:
         message, second, due = submission.message, b"", NOW

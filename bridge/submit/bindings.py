@@ -15,6 +15,10 @@ FRESH_SECONDS = 1.0
 """How long what was found is believed. A queue that is bound meanwhile is found after that."""
 LIMIT = 1_000
 """Destinations that are remembered; beyond it all are looked up anew."""
+_A_GUESS = (
+    "What its members mean would be a guess, and a wrong one sends tasks where no worker looks. "
+    "Submit to a queue by its name, which needs no bindings."
+)
 CALLBACKS = frozenset(("link", "link_error", "chord"))
 ROUTED = CALLBACKS | frozenset(BY_EXCHANGE)
 """Options that may name an exchange."""
@@ -100,7 +104,7 @@ class Bindings:
 
     async def _look_up(self, destination: Destination) -> str | None:
         bindings, listeners = await asyncio.gather(
-            self._exchanges.bindings(destination.exchange),
+            self._exchanges.bindings(destination.exchange, _A_GUESS),
             self._exchanges.listeners(destination.exchange, destination.routing_key),
         )
         if not listeners:

@@ -15,7 +15,7 @@ from bridge.redis import Redis
 from bridge.remote.control import Inquiry, TaskControl
 from bridge.remote.mailbox import LATE_MS, MAX_CALLS, MAX_TIMEOUT, Mailbox
 from tests.celery_says import envelope
-from tests.control_calls import CALLS, TOLD, comparable, replied
+from tests.control_calls import ASKED_BEFORE, CALLS, TOLD, comparable, replied
 from tests.integration.pidbox import PONG, Body, Panel, as_many, serving, waiting_reads
 from tests.integration.submissions import until
 from tests.recorded import TICKET, control_calls, versions
@@ -50,6 +50,10 @@ async def test_a_call_is_the_command_that_celery_sends_and_gives_what_workers_re
     recorded = control_calls(version)[name]
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         call = group.create_task(_call(control, name))
+        if name in ASKED_BEFORE:
+            asked = await panel.hears()
+            assert asked["method"] == ASKED_BEFORE[name]
+            await panel.replies(asked, {panel.name: {}})
         command = await panel.commands.get()
         body = open_json(command)
         reply = recorded.reply or envelope({panel.name: {}}, headers={"ticket": TICKET}).decode()
@@ -65,7 +69,9 @@ async def _call(control: TaskControl, name: str) -> object:
 
 @pytest.mark.parametrize("name", TOLD)
 async def test_an_order_asks_for_no_reply_unless_it_is_told_to(control: TaskControl, panel: Panel, name: str) -> None:
-    assert await TOLD[name](control, {}) == {}
+    assert await TOLD[name](control, {"timeout": SHORT}) == {}
+    if name in ASKED_BEFORE:
+        assert (await panel.hears())["method"] == ASKED_BEFORE[name]
     body = await panel.hears()
     assert body.keys() == {"method", "arguments", "destination", "pattern", "matcher"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge import TaskClient, group, signature
-from bridge.errors import QueueNotFound, QueuePaused, SomeRefused
+from bridge.errors import InvalidMessage, QueueNotFound, QueuePaused, SomeRefused
 from bridge.ids import Ids
 from bridge.protocol.state import Status
 from bridge.records.status_store import StatusStore
@@ -39,6 +39,16 @@ async def orders(panel: Panel, count: int) -> list[Body]:
         if (body := await panel.hears())["method"] != "active_queues":
             told.append(body)
     return told
+
+
+async def test_a_queue_by_which_workers_hear_a_fanout_exchange_is_not_paused(client: TaskClient, redis: Redis) -> None:
+    heard = [{"name": "mail", "exchange": {"name": "everybody", "type": "fanout"}}]
+    worker = Panel(redis, WORKER, answer=lambda _body: heard)
+    await client.submit("a", queue="mail")
+    async with serving(worker):
+        with pytest.raises(InvalidMessage, match="hears the fanout exchange 'everybody' by 'mail'"):
+            await client.queues.pause("mail")
+    assert not (await state(client)).paused
 
 
 async def state(client: TaskClient, name: str = "mail") -> Any:

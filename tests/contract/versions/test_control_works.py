@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from bridge import TaskClient
+from bridge.errors import InvalidMessage
+from bridge.redis import Redis
 from bridge.remote.control import Inquiry
 from tests.contract.beside import Beside
-from tests.contract.versions.installation import DEADLINE, W1, kinds, to_its_end, until
+from tests.contract.versions.installation import DEADLINE, W1, Installation, kinds, to_its_end, until
 from tests.control_calls import ASKED, TOLD, replied
 
 pytestmark = pytest.mark.timeout(600)
@@ -84,8 +86,43 @@ async def test_the_worker_takes_tasks_of_one_more_queue(client: TaskClient) -> N
     await control.cancel_consumer("mail", reply=True, **TO_W1)
     await until(
         lambda: control.active_queues(**TO_W1),
-        lambda replies: "mail" not in [queue["name"] for queue in replies[W1]],
+        lambda replies: "mail" not in _names(replies[W1]),
     )
+
+
+FATAL: tuple[tuple[str, ...], ...] = (
+    ("q", "celery", "fanout"),
+    ("q", "celeryev", "topic", "worker.#"),
+    ("q", "celery.pidbox", "fanout"),
+    ("celery.pidbox",),
+    ("w1@example.celery.pidbox", "x"),
+    ("q", "*", "fanout", "worker.heartbeat"),
+    ("q", "a/b", "fanout"),
+    ("q", "orders", "direct"),
+    ("a-hash",),
+)
+"""Each of these consumers ends the worker, or makes it deaf."""
+
+
+async def test_orders_that_would_end_or_paralyse_the_worker_are_refused(
+    client: TaskClient, installation: Installation
+) -> None:
+    control = client.control
+    await control.add_consumer("heard", "orders", "fanout", reply=True, **TO_W1)
+    await until(lambda: control.active_queues(**TO_W1), lambda replies: "heard" in _names(replies[W1]))
+    async with Redis.open(installation.url, client.settings) as redis:
+        await redis.execute("HSET", "a-hash", "a", "b")
+    orders = [control.add_consumer(*consumer, reply=True, **TO_W1) for consumer in FATAL]
+    for order in (*orders, control.cancel_consumer("heard", **TO_W1), control.pool_shrink(2, **TO_W1)):
+        with pytest.raises(InvalidMessage):
+            await order
+    handle = await client.submit("golden.echo", exchange="orders", routing_key="heard", record=False)
+    assert await handle.result(DEADLINE) == [[], {}]
+    assert await control.ping(**TO_W1) == {W1: {"ok": "pong"}}
+
+
+def _names(queues: list[dict[str, Any]]) -> list[str]:
+    return [queue["name"] for queue in queues]
 
 
 async def test_celery_revokes_a_task_of_ours(client: TaskClient, celery: Beside) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
-from bridge.protocol.bindings import Destination, check_heard, other_layout, queue_for, read_bindings
+from bridge.protocol.bindings import Destination, check_heard, check_kind, other_layout, queue_for, read_bindings
 from bridge.protocol.keys import SEPARATOR
 
 KEY = "_kombu.binding.x"
@@ -76,6 +76,52 @@ def test_a_fanout_exchange_that_kombu_would_not_know_by_its_name_takes_no_tasks(
     with pytest.raises(InvalidMessage, match="to end at the first slash") as refused:
         check_heard((), Destination(exchange="a/b"))
     assert refused.value.pointer == "/options/exchange"
+
+
+LOGS = (member("", "", "logs"),)
+BROADCAST = (member("", "", "bcast.0f5c"),)
+
+
+@pytest.mark.parametrize(
+    ("members", "is_heard", "kind"),
+    [
+        *[((), False, kind) for kind in ("direct", "topic", "fanout")],
+        (DIRECT, False, "direct"),
+        (TOPIC, False, "topic"),
+        (LOGS, True, "fanout"),
+        (BROADCAST, False, "fanout"),
+        ((), True, "fanout"),
+    ],
+)
+def test_an_exchange_may_be_said_to_be_what_it_is(members: tuple[bytes, ...], is_heard: bool, kind: str) -> None:
+    check_kind(read_bindings(KEY, members, SEPARATOR), "x", kind, is_heard=is_heard)
+
+
+@pytest.mark.parametrize(
+    ("members", "is_heard", "kind", "known"),
+    [
+        (DIRECT, False, "topic", "direct"),
+        (DIRECT, False, "fanout", "direct"),
+        (TOPIC, False, "direct", "topic"),
+        (TOPIC, False, "fanout", "topic"),
+        (LOGS, True, "direct", "fanout"),
+        (BROADCAST, False, "direct", "fanout"),
+        ((), True, "direct", "fanout"),
+        (DIRECT + TOPIC, False, "topic", "direct and topic"),
+        (TOPIC, True, "topic", "fanout and topic"),
+    ],
+)
+def test_an_exchange_may_not_be_said_to_be_what_it_is_not(
+    members: tuple[bytes, ...], is_heard: bool, kind: str, known: str
+) -> None:
+    with pytest.raises(InvalidMessage, match=f"'x' is a {known} exchange") as refused:
+        check_kind(read_bindings(KEY, members, SEPARATOR), "x", kind, is_heard=is_heard)
+    assert refused.value.pointer == "/exchange_type"
+
+
+def test_a_fanout_exchange_that_nobody_listens_to_is_taken_for_a_direct_one() -> None:
+    with pytest.raises(InvalidMessage, match="'x' is a direct exchange"):
+        check_kind(read_bindings(KEY, LOGS, SEPARATOR), "x", "fanout", is_heard=False)
 
 
 def test_a_queue_that_is_bound_twice_gets_the_task_once() -> None:

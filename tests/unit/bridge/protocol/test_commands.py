@@ -9,6 +9,9 @@ from bridge.protocol.commands import MAX_IDS, MAX_PROCESSES, MAX_STAMPS, SIGNALS
 
 TERM: dict[str, Any] = {"terminate": True, "signal": "SIGTERM"}
 TOPIC = {"exchange_type": "topic"}
+FANOUT = {"exchange_type": "fanout"}
+OWN = ("celeryev", "celery.pidbox", "reply.celery.pidbox", "shop.pidbox", "celeryev/worker.heartbeat")
+NO_CHANNELS = ("*", "cel*", "c?leryev", "[c]eleryev", "a/b", "a\\b")
 CONSUMER: dict[str, Any] = {"exchange": None, "exchange_type": "direct", "routing_key": None}
 
 
@@ -140,7 +143,15 @@ def test_a_queue_may_be_bound_to_an_exchange_of_another_name() -> None:
             for key in ("(", "a..b", "**", "*a", "a.", "+", "a[")
         ],
         ("/routing_key", lambda: commands.add_consumer("a+", **CONSUMER | TOPIC)),
+        *[("/queue", lambda own=own: commands.add_consumer(own, **CONSUMER)) for own in OWN],
+        *[("/exchange", lambda own=own: commands.add_consumer("q", **CONSUMER | {"exchange": own})) for own in OWN],
+        *[
+            ("/exchange", lambda odd=odd: commands.add_consumer("q", **CONSUMER | FANOUT | {"exchange": odd}))
+            for odd in NO_CHANNELS
+        ],
+        *[("/queue", lambda odd=odd: commands.add_consumer(odd, **CONSUMER | FANOUT)) for odd in NO_CHANNELS],
         ("/queue", lambda: commands.cancel_consumer("_kombu.binding.celery")),
+        ("/queue", lambda: commands.cancel_consumer("w1@example.celery.pidbox")),
         *[
             (pointer, lambda make=make, wrong=wrong: make(wrong))
             for pointer, make, wrongs in WRONG_TYPES

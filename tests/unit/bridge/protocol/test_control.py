@@ -5,7 +5,16 @@ import pytest
 
 from bridge.errors import InvalidMessage, UnreadableBytes
 from bridge.protocol.commands import Command
-from bridge.protocol.control import MAX_WORKERS, Audience, ReplyAddress, queues_of, read_reply, seal_command
+from bridge.protocol.control import (
+    MAX_WORKERS,
+    Audience,
+    ReplyAddress,
+    hears_by,
+    processes_of,
+    queues_of,
+    read_reply,
+    seal_command,
+)
 from bridge.protocol.envelope import open_json
 from tests.celery_says import envelope, written_in
 
@@ -115,3 +124,36 @@ def test_what_is_no_reply_is_unreadable(data: bytes) -> None:
 )
 def test_a_worker_tells_the_names_of_its_queues_or_nothing(reply: object, names: list[str] | None) -> None:
     assert queues_of(reply) == names
+
+
+def queue_of(kind: str) -> dict[str, object]:
+    return {"name": "mail", "exchange": {"name": "x", "type": kind}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "exchange"),
+    [
+        ([5, {"name": "other"}, queue_of("fanout")], "x"),
+        ([queue_of("direct")], None),
+        ([{"name": "mail"}, {"name": "mail", "exchange": "x"}], None),
+        ([], None),
+        ({"error": "no"}, None),
+    ],
+)
+def test_a_worker_tells_the_fanout_exchange_that_it_hears_by_a_queue(reply: object, exchange: str | None) -> None:
+    assert hears_by(reply, "mail") == exchange
+
+
+@pytest.mark.parametrize(
+    ("reply", "processes"),
+    [
+        ({"pool": {"max-concurrency": 4, "processes": [7, 8]}}, 2),
+        ({"pool": {"max-concurrency": 4}}, 4),
+        ({"pool": {"processes": "N/A", "max-concurrency": None}}, None),
+        ({"pool": None}, None),
+        ({"error": "no"}, None),
+        (None, None),
+    ],
+)
+def test_a_worker_tells_how_many_run_tasks_or_nothing(reply: object, processes: int | None) -> None:
+    assert processes_of(reply) == processes
