@@ -26,17 +26,32 @@ WORKER_EVENTS = ("worker-online", "worker-heartbeat", "worker-offline")
 Event = dict[str, Any]
 
 
-def read_events(data: bytes) -> list[Event]:
+def _untold(_odd: object) -> None:
+    """Who reads does not log."""
+
+
+def read_events(data: bytes, odd: Callable[[object], object] = _untold) -> list[Event]:
     """The events in one published message: one, or a list of them (``task.multi``, how workers batch).
 
+    What is none in a list is passed over and given to `odd`, by which it may be logged; the others are good.
+
     Raises:
-        UnreadableBytes: no envelope with an event or a list of events.
+        UnreadableBytes: no envelope with an event or a list.
     """
     body = open_json(data)
     events = body if isinstance(body, list) else [body]
-    if not all(isinstance(event, dict) and isinstance(event.get("type"), str) for event in events):
+    if all(map(_is_event, events)):
+        return events
+    if not isinstance(body, list):
         raise UnreadableBytes(f"not an event: {data[:80]!r}")
-    return events
+    for one in events:
+        if not _is_event(one):
+            odd(one)
+    return [one for one in events if _is_event(one)]
+
+
+def _is_event(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("type"), str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

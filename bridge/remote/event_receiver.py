@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from functools import partial
 
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.naming import broker_keys
@@ -53,7 +54,7 @@ def _read(message: Published) -> Iterator[CeleryEvent]:
     if message.begins:
         return
     try:
-        events = read_events(message.data)
+        events = read_events(message.data, partial(logger.warning, "passed over what is no event: %.200r"))
     except UnreadableBytes as error:
         logger.warning("passed over a message on %s: %s", message.channel, error)
         return

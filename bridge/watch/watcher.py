@@ -143,9 +143,12 @@ class Watcher:
         self._missed.set()
         self._comebacks.missed()
 
+    def _no_event(self, one: object) -> None:
+        logger.warning("passed over what is no event: %.200r", one)
+
     async def _heard_events(self, data: bytes) -> None:
         at_ms = self._clock_ms()
-        events = read_events(data)
+        events = read_events(data, self._no_event)
         # Another watcher that results wait for as they begin may itself wait for these events.
         if "results" in self._handover.listens_to and any(ends_an_attempt(event) for event in events):
             await self._results.all_heard()

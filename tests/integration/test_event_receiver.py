@@ -47,12 +47,13 @@ async def test_whatever_is_said_by_workers_producers_and_tasks_is_heard(redis: R
     assert heard[-1].details == {"degrees": 180}
 
 
-async def test_what_cannot_be_read_is_passed_over(redis: Redis) -> None:
+async def test_what_cannot_be_read_is_passed_over(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     async with aclosing(EventReceiver(redis).events()) as events, asyncio.timeout(DEADLINE):
         assert (await hear(events, redis, started("a1"))).task_id == "a1"
         await redis.execute("PUBLISH", MULTI, b"nothing")
-        await publish(redis, [{"type": "task-started"}, started("a2")])
+        await publish(redis, [{"type": "task-started"}, ["odd one"], started("a2")])
         assert (await anext(events)).task_id == "a2"
+    assert "passed over what is no event: ['odd one']" in caplog.text
 
 
 async def test_a_reader_that_stops_leaves_no_subscription(redis: Redis) -> None:

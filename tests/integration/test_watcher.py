@@ -49,6 +49,15 @@ async def test_events_and_results_make_one_history(
     assert (record.worker, record.celery_state) == (WORKER, "SUCCESS")
 
 
+async def test_what_is_no_event_is_passed_over_and_those_that_came_with_it_are_told(
+    publisher: Publisher, store: StatusStore, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    await publisher.publish(submission("a1"))
+    await worker.says(received("a1"), {"odd": "one"}, started("a1"))
+    await until(lambda: has_come_to(store, "a1", Status.RUNNING))
+    assert "passed over what is no event: {'odd': 'one'}" in caplog.text
+
+
 async def test_retries_are_counted_though_a_worker_tells_of_them_in_the_wrong_order(
     publisher: Publisher, store: StatusStore, hub: Hub, worker: Worker
 ) -> None:

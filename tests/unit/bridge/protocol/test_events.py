@@ -43,7 +43,17 @@ def test_events_are_read_in_whatever_their_sender_writes(name: str) -> None:
     assert read_events(celery_says.written_in(name, both)) == both
 
 
-@pytest.mark.parametrize("body", [None, 5, "text", {}, {"type": 5}, [None], [{"type": "task-started"}, {}]])
+@pytest.mark.parametrize("odd", [None, 5, "text", {}, {"type": 5}, []])
+def test_what_is_no_event_among_others_is_told_and_the_others_are_read(odd: object) -> None:
+    both, told = [received("a1"), celery_says.started("a1")], list[object]()
+    data = envelope([both[0], odd, both[1]])
+    assert read_events(data, told.append) == both
+    assert told == [odd]
+    assert read_events(data) == both
+    assert read_events(envelope([odd])) == []
+
+
+@pytest.mark.parametrize("body", [None, 5, "text", {}, {"type": 5}])
 def test_a_body_that_is_no_event_is_unreadable(body: object) -> None:
     with pytest.raises(UnreadableBytes, match="not an event"):
         read_events(envelope(body))
