@@ -178,7 +178,11 @@ class TaskControl:
     async def time_limit(
         self, task_name: str, soft: float | None = None, hard: float | None = None, **order: Unpack[Order]
     ) -> Replies:
-        """Let tasks of a type run no longer, in seconds; None for no limit."""
+        """Let tasks of a type run no longer, in seconds; None for no limit.
+
+        Workers say that it is set, and go by it from when they next connect to the broker or their pool is restarted:
+        so do those of Celery 5.3 to 5.7. The `time_limit` of a submit counts at once.
+        """
         return await self._order(commands.time_limit(task_name, soft=soft, hard=hard), order)
 
     async def pool_grow(self, n: int = 1, **order: Unpack[Order]) -> Replies:
@@ -232,7 +236,10 @@ class TaskControl:
         return await self._order(Command(method="enable_events"), order)
 
     async def disable_events(self, **order: Unpack[Order]) -> Replies:
-        """Tell no more of tasks; the watcher then learns of them by the result backend alone."""
+        """Tell no more of tasks; the watcher then learns of them by the result backend alone.
+
+        A worker that was started with ``-E`` goes on, since it sends events of all groups.
+        """
         return await self._order(Command(method="disable_events"), order)
 
     async def heartbeat(self, **order: Unpack[Order]) -> Replies:
