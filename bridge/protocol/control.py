@@ -27,6 +27,11 @@ NEVER_EXPIRES = 0
 Celery's second it ignores everybody whose clock is behind. And there is nothing to expire: what is published reaches
 the workers that listen or nobody, so a command is late only where a worker was busy, and it is meant for it still."""
 GLOB, PCRE = "glob", "pcre"
+MAX_CHOICES = 5
+"""Of ``* + ? { |`` in one regular expression. A worker matches its name in the loop in which it does everything else,
+and Python tries all there is to try: each letter of the name doubles the time that ``(.|.)*!`` takes."""
+_NO_CHOICE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\(\?")
+_CHOICE, _REPEATED_GROUP = re.compile(r"[*+?{|]"), re.compile(r"\)[*+{]")
 MAX_WORKERS = 1_000
 """Workers that one command may name."""
 ACTIVE_QUEUES = Command(method="active_queues")
@@ -91,6 +96,13 @@ def _check_pattern(pattern: str, matcher: str) -> None:
             re.compile(pattern)
         except NO_PATTERN as error:
             raise InvalidMessage("/pattern", f"is no regular expression: {error}") from error
+        bare = _NO_CHOICE.sub(lambda found: "(" if found[0] == "(?" else "x", pattern)
+        if _REPEATED_GROUP.search(bare) or len(_CHOICE.findall(bare)) > MAX_CHOICES:
+            raise InvalidMessage(
+                "/pattern",
+                f"must have no group that is repeated, and {MAX_CHOICES} of * + ? {{ | at the most: workers do nothing "
+                "else while they try. Name the workers, or give a glob",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

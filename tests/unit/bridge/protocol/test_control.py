@@ -19,6 +19,8 @@ from bridge.protocol.envelope import open_json
 from tests.celery_says import envelope, written_in
 
 PING = Command(method="ping")
+TAKE_LONG = ("(.|.)*!", "(a?){30}b", "(?:a+)+b", "(a|a)(?#)*b", "(.|.)" * 6 + "!", ".*" * 6 + "!", r"(\w)+!", "[)](a)*")
+QUICK = (r"(?:web|mail)\d+@.*\.example", r"[*+?|]{1,3}@w", r"\*\*\*\+\+\+@", "(?P<name>w|x)?1", "[])+]w")
 TICKET = ReplyAddress(ticket="t1")
 
 
@@ -48,6 +50,7 @@ def test_a_command_that_is_to_be_replied_to_says_where() -> None:
         ({"destination": ("celery@w1", "celery@w1")}, ["celery@w1", "celery@w1"], None, None, 1),
         ({"pattern": "celery@*"}, None, "celery@*", "glob", None),
         ({"pattern": "w[12]$", "matcher": "pcre"}, None, "w[12]$", "pcre", None),
+        *[({"pattern": quick, "matcher": "pcre"}, None, quick, "pcre", None) for quick in QUICK],
     ],
 )
 def test_workers_are_meant_by_their_names_or_by_a_pattern_or_all(
@@ -71,6 +74,7 @@ def test_workers_are_meant_by_their_names_or_by_a_pattern_or_all(
         ({"pattern": ""}, "/pattern"),
         ({"pattern": "(", "matcher": "pcre"}, "/pattern"),
         ({"pattern": "a{99999999999}", "matcher": "pcre"}, "/pattern"),
+        *[({"pattern": long, "matcher": "pcre"}, "/pattern") for long in TAKE_LONG],
         ({"pattern": "a", "matcher": "regex"}, "/matcher"),
         ({"matcher": "glob"}, "/matcher"),
     ],
