@@ -1,6 +1,7 @@
 """Celery's own client of each version reads what became of our tasks, and we follow and read what it sent."""
 
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from bridge import TaskClient
 from bridge.errors import TaskCancelled, TaskFailed
 from bridge.protocol.events import CeleryEvent
+from bridge.redis import Redis
 from tests.contract.beside import Beside
-from tests.contract.versions.installation import DEADLINE, events_of, hearing, kinds, to_its_end
+from tests.contract.versions.installation import DEADLINE, Installation, events_of, hearing, kinds, to_its_end
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -34,6 +36,21 @@ async def test_celerys_async_result_reads_that_we_cancelled_a_task(client: TaskC
     await handle.cancel()
     read = await celery.call("task_result", task_id=handle.task_id)
     assert (read["state"], read["raised"]) == ("REVOKED", ["TaskRevokedError", "revoked"])
+
+
+async def test_whether_a_result_is_kept_is_left_to_a_task_that_is_known_by_its_name_alone(
+    client: TaskClient, celery: Beside, installation: Installation, version: str
+) -> None:
+    """What tests/contract/test_send_task*.py pass over, where the installed Celery is older than 5.7."""
+    await celery.call("send", name="elsewhere.work", queue="elsewhere")
+    handle = await client.submit("elsewhere.work", queue="elsewhere")
+    async with Redis.open(installation.url, client.settings) as redis:
+        ours, celerys = [json.loads(text)["headers"] for text in await redis.execute("LRANGE", "elsewhere", 0, -1)]
+        await redis.execute("DEL", "elsewhere")
+    assert (ours["id"], ours["ignore_result"]) == (handle.task_id, None)
+    assert celerys["ignore_result"] is (None if version >= "5.7" else False)
+    own = {"id", "root_id", "origin", "ignore_result"}
+    assert {name: ours[name] for name in ours.keys() - own} == {name: celerys[name] for name in celerys.keys() - own}
 
 
 @pytest.mark.parametrize(
