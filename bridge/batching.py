@@ -7,7 +7,7 @@ from math import ceil
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from bridge.errors import PublisherBusy
+from bridge.errors import BrokerUnavailable, PublisherBusy
 from bridge.lifetime import Lifetime
 
 Item = TypeVar("Item")
@@ -22,7 +22,8 @@ class Batcher(Generic[Item, Answer]):
     While a batch is on its way the next one gathers; nothing waits for a clock. `limit` bounds the items that wait:
     beyond it `call` raises `PublisherBusy` at once. A call that is cancelled while it waits is not sent. With more than
     one of `lanes`, that many batches may be on the way at once, so that the server works while the next one is made
-    ready; batches may then overtake each other.
+    ready; batches may then overtake each other. When a batch is not answered in time, what has waited all that time is
+    refused with it, lest each of many has to wait for the time of all before it.
     """
 
     SPLIT = 16
@@ -79,11 +80,14 @@ class Batcher(Generic[Item, Answer]):
             while self._waiting:
                 if not (batch := self._take()):
                     continue
+                last = self._waiting[-1][1] if self._waiting else None
                 self._on_their_way += 1
                 answers = await self._answers([item for item, _ in batch])
                 self._on_their_way -= 1
                 for (_, future), answer in zip(batch, answers, strict=True):
                     settle(future, answer)
+                if last and _is_late(answers[0]):
+                    self._refuse_up_to(last)
         finally:
             self._lanes_used -= 1  # not in a done callback: what is handed in before that would find no lane
 
@@ -95,11 +99,23 @@ class Batcher(Generic[Item, Answer]):
         next_one = self._waiting.popleft
         return [call for _ in range(min(count, self._size)) if not (call := next_one())[1].cancelled()]
 
+    def _refuse_up_to(self, last: asyncio.Future[Answer]) -> None:
+        if not any(future is last for _, future in self._waiting):  # another lane has taken it
+            return
+        future = None
+        while future is not last:
+            _, future = self._waiting.popleft()
+            settle(future, BrokerUnavailable("it has not answered in time what was sent before", undone=True))
+
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:
             return await self._flush(items)
         except Exception as error:  # each caller of this batch gets one like it
             return [anew(error) for _ in items]
+
+
+def _is_late(answer: object) -> bool:
+    return isinstance(answer, BrokerUnavailable) and isinstance(answer.__cause__, TimeoutError)
 
 
 def anew(error: ErrorT) -> ErrorT:

@@ -191,3 +191,23 @@ async def test_closing_what_was_never_used_needs_no_trip() -> None:
     async with batcher(trip):
         pass
     assert trip.batches == []
+
+
+class Silent(Trip):
+    """A flush of which nothing is heard in time."""
+
+    async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        await super().__call__(items)
+        raise BrokerUnavailable("nothing came") from TimeoutError()
+
+
+async def test_what_has_waited_while_a_batch_was_not_answered_is_refused_with_it_and_what_came_later_is_sent() -> None:
+    trip = Silent()
+    async with batcher(trip, size=2) as batches:
+        calls = [batches.call(item) for item in range(5)]
+        await trip.has_left()
+        later = batches.call(5)
+        trip.comes_back(2)
+        told = await asyncio.gather(*calls, later, return_exceptions=True)
+    assert [one.undone for one in told if isinstance(one, BrokerUnavailable)] == [False] * 2 + [True] * 3 + [False]
+    assert trip.batches == [[0, 1], [5]]
