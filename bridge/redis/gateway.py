@@ -100,14 +100,15 @@ class Redis:
         with translated():
             return await self._batcher.call(command)
 
-    async def apart(self, *commands: Command) -> list[Reply]:
+    async def apart(self, *commands: Command, patience: float = 1) -> list[Reply]:
         """Run commands in a round trip of their own, which neither waits for those of callers nor is refused.
 
-        For what one task alone asks, since nothing here bounds it. Raises the first error of a command.
+        For what one task alone asks, since nothing here bounds it. It may take `patience` times as long as others.
+        Raises the first error of a command.
         """
         self.check()
         with translated():
-            replies = list(await self._execute(commands))
+            replies = list(await self._execute(commands, patience))
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
@@ -133,15 +134,15 @@ class Redis:
         except (PublisherBusy, ClientClosed) as error:
             failed(error)
 
-    async def _execute(self, commands: Sequence[Command]) -> Sequence[Reply | Exception]:
-        async with self._in_time(), self._client.pipeline(transaction=False) as pipe:
+    async def _execute(self, commands: Sequence[Command], patience: float = 1) -> Sequence[Reply | Exception]:
+        async with self._in_time(patience), self._client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
             replies: list[Reply] = await pipe.execute(raise_on_error=False)
             return replies
 
-    def _in_time(self) -> asyncio.Timeout:
-        return asyncio.timeout(self._settings.command_timeout)
+    def _in_time(self, patience: float = 1) -> asyncio.Timeout:
+        return asyncio.timeout(self._settings.command_timeout * patience)
 
     async def hash(self, key: str) -> dict[str, bytes]:
         """All fields of a hash; none when there is no such key. Those whose names are not UTF-8 are passed over."""

@@ -78,7 +78,7 @@ class Mailbox:
     """Tells the workers of a broker what to do, and hears what they reply. `new_id` gives a fresh UUID each time."""
 
     def __init__(self, redis: Redis, new_id: Callable[[], str]) -> None:
-        self.redis = self._redis = redis
+        self.redis = redis
         """The gateway that commands are sent through."""
         self._names = broker_keys(redis)
         self._new_id = new_id
@@ -88,7 +88,7 @@ class Mailbox:
         self._call, self._hang_up = Script("call"), Script("hang_up")
 
     def __repr__(self) -> str:
-        return f"<Mailbox {self._redis!r} lines_busy={self._lines.locked()}>"
+        return f"<Mailbox {self.redis!r} lines_busy={self._lines.locked()}>"
 
     async def revoke(self, task_id: str, *, terminate: bool = False, signal: str = "SIGTERM") -> int:
         """Tell all workers to discard a task, and with `terminate` to end the process that runs it.
@@ -108,7 +108,7 @@ class Mailbox:
             BrokerUnavailable: Redis does not answer.
         """
         data = seal_command(command, audience, delivery_tag=self._new_id(), clock=next(self._clock))
-        return int(await self._redis.execute("PUBLISH", self._channel, data))
+        return int(await self.redis.execute("PUBLISH", self._channel, data))
 
     async def call(self, command: Command, audience: Audience, wait: Wait) -> Replies:
         """Send a command and gather the replies: of as many as are meant and heard it, or what came in time.
@@ -121,11 +121,11 @@ class Mailbox:
             BrokerUnavailable: Redis does not answer, or went away meanwhile.
             UnreadableBytes: the bindings of replies are not kept as Kombu keeps them; nothing was sent.
         """
-        self._redis.check()  # before it stands in line with calls of another loop
+        self.redis.check()  # before it stands in line with calls of another loop
         now = asyncio.get_running_loop().time
         deadline = now() + wait.timeout
         address = ReplyAddress(ticket=self._new_id(), separator=self._names.separator)
-        async with self._line(deadline), self._redis.popping(self._names.key(address.queue)) as pop:
+        async with self._line(deadline), self.redis.popping(self._names.key(address.queue)) as pop:
             self._end_what_is_left()
             missing = 1
             try:
@@ -161,7 +161,7 @@ class Mailbox:
         data = seal_command(command, audience, delivery_tag=tag, clock=clock, reply_to=address)
         keys = (self._names.key(BINDINGS), self._names.key(DEADLINES))
         args = (address.binding, REPLY_EXCHANGE, BINDING_LIFE_MS, self._channel, data)
-        heard = await self._redis.run(self._call, keys, args)
+        heard = await self.redis.run(self._call, keys, args)
         if isinstance(heard, bytes):
             raise UnreadableBytes(other_layout(keys[0], heard.decode(), _NO_REPLIES))
         return int(heard)
@@ -175,7 +175,7 @@ class Mailbox:
     def _end(self, address: ReplyAddress, late_ms: int) -> None:
         keys = (self._names.key(BINDINGS), self._names.key(address.queue))
         command = ("EVAL", self._hang_up.text, len(keys), *keys, address.binding, late_ms)
-        self._redis.hand_over(
+        self.redis.hand_over(
             *command,
             otherwise="a call of remote control leaves its binding behind",
             undone=lambda: self._left.append(address),

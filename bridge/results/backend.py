@@ -31,12 +31,15 @@ class ResultBackend:
         values: list[bytes | None] = await self._redis.execute("MGET", *map(self.keys.result, task_ids))
         return values
 
-    async def stored_apart(self, task_ids: Sequence[str]) -> list[bytes | None]:
-        """As `stored`, for one task of this process alone: not in line with what callers ask, which may be full."""
+    async def stored_apart(self, task_ids: Sequence[str], patience: float = 1) -> list[bytes | None]:
+        """As `stored`, for one task of this process alone: not in line with what callers ask, which may be full.
+
+        It may take `patience` times as long.
+        """
         if not task_ids:
             return []
         values: list[bytes | None]
-        (values,) = await self._redis.apart(("MGET", *map(self.keys.result, task_ids)))
+        (values,) = await self._redis.apart(("MGET", *map(self.keys.result, task_ids)), patience=patience)
         return values
 
     async def store_revoked(self, task_id: str) -> None:

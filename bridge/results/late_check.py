@@ -24,12 +24,12 @@ LINE = 100_000
 class LateCheck:
     """Looks at the keys of results that are late. All who are late in one moment share their round trips."""
 
-    def __init__(self, redis: Redis, keys: ResultKeys, seconds: float = CHECK_SECONDS) -> None:
+    def __init__(self, redis: Redis, keys: ResultKeys, seconds: float = CHECK_SECONDS, line: int = LINE) -> None:
         self._redis = redis
         self._keys = keys
         self._seconds = seconds
         self._silent_until = 0.0
-        self._batcher: Batcher[Sequence[str], None] = Batcher(self._look, size=CHECKED, limit=LINE)
+        self._batcher: Batcher[Sequence[str], None] = Batcher(self._look, size=CHECKED, limit=line)
 
     @classmethod
     @asynccontextmanager

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 """Tasks that are subscribed to, read or left in one round trip."""
 RECONNECT_SECONDS = 0.5
+MOST_PATIENCE = 32
+"""How many times as long as any other command a read may take: large results come slowly on a slow line."""
 
 
 Future = asyncio.Future[TaskMeta]
@@ -38,6 +40,8 @@ class ResultWaiter:
         self._work = asyncio.Event()
         self._lifetime = Lifetime()
         self._away: Exception | None = None  # why nothing is heard of results now
+        self._late = 0
+        """How often in a row they were not read in time: then fewer are read at once, and awaited for longer."""
 
     @classmethod
     @asynccontextmanager
@@ -128,6 +132,8 @@ class ResultWaiter:
             except* Exception as errors:  # nobody may wait for a loop that has ended, now or later
                 logger.exception("results cannot be awaited, will try again")
                 self._give_up(errors.exceptions[0])
+            if _is_being_cancelled():  # a task group of Python 3.11 drops that if something in it breaks as well
+                raise asyncio.CancelledError
             await asyncio.sleep(RECONNECT_SECONDS)
             self._joining, self._leaving = list(self._awaited), []
             self._work.set()
@@ -149,13 +155,23 @@ class ResultWaiter:
 
     async def _subscribe(self, subscriptions: Subscriptions) -> None:
         while self._joining:
-            first, self._joining = self._joining[:BATCH], self._joining[BATCH:]
+            size = max(BATCH >> self._late, 1)
+            first, self._joining = self._joining[:size], self._joining[size:]
             batch = [task_id for task_id in dict.fromkeys(first) if task_id in self._awaited]
             await subscriptions.subscribe([self._backend.keys.result(task_id) for task_id in batch])
-            for task_id, value in zip(batch, await self._backend.stored_apart(batch), strict=True):
+            for task_id, value in zip(batch, await self._stored(batch), strict=True):
                 if value is not None:
                     self._settle(task_id, value)
             self._away = None
+        self._late = 0
+
+    async def _stored(self, task_ids: Sequence[str]) -> Sequence[bytes | None]:
+        try:
+            return await self._backend.stored_apart(task_ids, patience=min(2**self._late, MOST_PATIENCE))
+        except BrokerUnavailable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self._late += 1
+            raise
 
     async def _unsubscribe(self, subscriptions: Subscriptions) -> None:
         while self._leaving:
@@ -175,6 +191,11 @@ class ResultWaiter:
             for future in self._awaited[task_id]:
                 settle(future, anew(answer) if isinstance(answer, UnreadableBytes) else answer)
             self._leave(task_id)  # last, so that whoever waited goes on before this connection has work
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _read(value: bytes) -> TaskMeta | UnreadableBytes:

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from app.cli.processes.child import Child
-from bridge.errors import PublisherBusy, UnreadableBytes
+from bridge.errors import BrokerUnavailable, ClientClosed, PublisherBusy, UnreadableBytes
 from bridge.redis import Redis
 from bridge.results.backend import ResultBackend
 from bridge.results.waiter import BATCH, ResultWaiter
@@ -185,7 +185,7 @@ class Mistaken(ResultBackend):
 
     mistakes = 2
 
-    async def stored_apart(self, task_ids: Sequence[str]) -> list[bytes | None]:
+    async def stored_apart(self, task_ids: Sequence[str], patience: float = 1) -> list[bytes | None]:
         if self.mistakes:
             self.mistakes -= 1
             raise ZeroDivisionError
@@ -199,3 +199,53 @@ async def test_a_mistake_is_told_to_all_who_wait_and_ends_nothing(redis: Redis, 
             told = await asyncio.gather(waiter.wait("a1"), waiter.wait("b1"), return_exceptions=True)
             assert [type(one) for one in told] == [ZeroDivisionError] * 2
         assert (await waiter.wait("a1")).result == 3
+
+
+class SlowLine(ResultBackend):
+    """Has one result that comes only to who reads few at once and waits for longer."""
+
+    async def stored_apart(self, task_ids: Sequence[str], patience: float = 1) -> list[bytes | None]:
+        if "large" in task_ids and patience < 4:
+            raise BrokerUnavailable("nothing came") from TimeoutError()
+        return await super().stored_apart(task_ids, patience)
+
+
+async def test_a_result_that_comes_slowly_is_waited_for_longer_and_keeps_no_other(
+    redis: Redis, settings: BridgeSettings
+) -> None:
+    for task_id in ("large", "small"):
+        await stores(redis, task_id, meta(task_id, "SUCCESS", task_id))
+    async with ResultWaiter.open(redis, SlowLine(redis, settings)) as waiter, asyncio.timeout(DEADLINE):
+        metas = await asyncio.gather(waiter.wait("large"), waiter.wait("small"))
+    assert [one.result for one in metas] == ["large", "small"]
+
+
+class Breaking(ResultBackend):
+    """Breaks in the moment in which whoever reads it is cancelled."""
+
+    reader: "asyncio.Task[None] | None" = None
+
+    async def stored_apart(self, task_ids: Sequence[str], patience: float = 1) -> list[bytes | None]:
+        self.reader = asyncio.current_task()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise BrokerUnavailable("it broke") from None
+        return []
+
+
+async def test_a_client_closes_though_its_connection_breaks_in_that_moment(
+    redis: Redis, settings: BridgeSettings
+) -> None:
+    backend = Breaking(redis, settings)
+
+    async def is_read() -> bool:
+        await redis.execute("PING")
+        return backend.reader is not None
+
+    async with asyncio.timeout(DEADLINE):
+        async with ResultWaiter.open(redis, backend) as waiter:
+            waiting = asyncio.create_task(waiter.wait("a1"))
+            await until(is_read)
+        with pytest.raises(ClientClosed):
+            await waiting

@@ -181,7 +181,7 @@ async def test_a_time_limit_ends_tasks_once_the_pool_is_started_anew(
     await control.pool_restart(reply=True, **restarting)
     with pytest.raises(TaskFailed) as failed:
         await (await client.submit("golden.naps", [DEADLINE], queue=RESTARTING)).result(DEADLINE)
-    assert failed.value.kind == error
+    assert failed.value.type == error
 
 
 def _pids(stats: dict[str, Any]) -> set[int]:

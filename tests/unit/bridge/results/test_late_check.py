@@ -2,13 +2,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.protocol.keys import ResultKeys
 from bridge.redis import Command, Redis
-from bridge.results import late_check
-from bridge.results.late_check import CHECKED, LOOKS, LateCheck
+from bridge.results.late_check import CHECK_SECONDS, CHECKED, LINE, LOOKS, LateCheck
 from bridge.settings import BridgeSettings
 
 NEVER = 1_000_000
@@ -24,15 +21,15 @@ class Told(Redis):
         self.kinds = kinds
         self.trips: list[int] = []
 
-    async def apart(self, *commands: Command) -> list[Any]:
+    async def apart(self, *commands: Command, patience: float = 1) -> list[Any]:
         self.trips.append(len(commands))
         for _ in range(self.turns):
             await asyncio.sleep(0)
         return [self.kinds.get(str(key).removeprefix("celery-task-meta-"), b"none") for _, key in commands]
 
 
-def late(redis: Redis, seconds: float = late_check.CHECK_SECONDS) -> LateCheck:
-    return LateCheck(redis, ResultKeys.of(""), seconds)
+def late(redis: Redis, seconds: float = CHECK_SECONDS, line: int = LINE) -> LateCheck:
+    return LateCheck(redis, ResultKeys.of(""), seconds, line)
 
 
 async def all_told(check: LateCheck, asked: Sequence[Sequence[str]]) -> list[BaseException | None]:
@@ -58,12 +55,11 @@ async def test_a_process_that_was_busy_for_all_of_the_time_still_hears_the_answe
 
 async def test_a_server_that_says_nothing_is_told_as_away_and_nobody_in_line_waits_for_it_again() -> None:
     redis = Told(turns=NEVER)
-    told = await all_told(late(redis, seconds=0.01), [[f"t{number}"] for number in range(3 * CHECKED)])
+    told = await all_told(late(redis, seconds=0.2), [[f"t{number}"] for number in range(3 * CHECKED)])
     assert {type(one) for one in told} == {BrokerUnavailable}
     assert redis.trips == [CHECKED]
 
 
-async def test_when_too_many_are_late_the_rest_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late_check, "LINE", 1)
-    told = await all_told(late(Told(a=b"list", b=b"list")), [["a"], ["b"]])
+async def test_when_too_many_are_late_the_rest_is_told_nothing() -> None:
+    told = await all_told(late(Told(a=b"list", b=b"list"), line=1), [["a"], ["b"]])
     assert [type(one) for one in told] == [UnreadableBytes, type(None)]
