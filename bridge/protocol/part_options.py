@@ -1,5 +1,6 @@
 """The options of a part of a workflow, for type checkers; `canvas.check` refuses any other."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -21,6 +22,6 @@ class PartOptions(TypedDict, total=False):
     compression: str | None
     ignore_result: bool | None
     shadow: str | None
-    headers: dict[str, Any] | None
+    headers: Mapping[str, Any] | None
     argsrepr: str | None
     kwargsrepr: str | None

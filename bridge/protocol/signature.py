@@ -72,7 +72,10 @@ class Part(ABC):
 
 def _given(options: Options) -> Options:
     stamps = options.get("stamped_headers") or ()  # a stamp that is None is refused, when the whole is checked
-    return {name: value for name, value in options.items() if value is not None or name in stamps}
+    given = {name: value for name, value in options.items() if value is not None or name in stamps}
+    if isinstance(headers := given.get("headers"), Mapping):
+        given["headers"] = dict(headers)  # which goes into JSON
+    return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

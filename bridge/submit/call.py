@@ -1,15 +1,15 @@
 """What a caller asks for: a task, what to call it with, and options by the names of Celery's `send_task`."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple, TypedDict, cast
 
 from bridge.errors import NotACall, PetioleError
 from bridge.protocol.embed import Links
+from bridge.protocol.part_options import PartOptions
 from bridge.protocol.signature import Canvas, Signature
 
 
-class SubmitOptions(TypedDict, total=False):
+class SubmitOptions(PartOptions, total=False):
     """The keyword arguments of `submit`. Durations are seconds, times are aware; None is as good as not given.
 
     In the place of a `queue`, the `exchange` and `routing_key` that lead to one may be given; a fanout exchange takes
@@ -29,21 +29,6 @@ class SubmitOptions(TypedDict, total=False):
     the first they raise `IdempotencyKeyReused`. Keys are printable ASCII.
     """
 
-    queue: str | None
-    exchange: str | None
-    routing_key: str | None
-    priority: int | None
-    countdown: float | None
-    eta: datetime | None
-    expires: datetime | float | None
-    time_limit: float | None
-    soft_time_limit: float | None
-    task_id: str | None
-    serializer: str | None
-    compression: str | None
-    ignore_result: bool | None
-    shadow: str | None
-    headers: Mapping[str, Any] | None
     stamps: Mapping[str, Any] | None
     stamped_headers: Sequence[str] | None
     link: Links
@@ -56,8 +41,6 @@ class SubmitOptions(TypedDict, total=False):
     retries: int | None
     reply_to: str | None
     correlation_id: str | None
-    argsrepr: str | None
-    kwargsrepr: str | None
     tags: Sequence[str] | None
     idempotency_key: str | None
     record: bool | None

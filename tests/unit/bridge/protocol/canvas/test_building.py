@@ -1,6 +1,7 @@
 """Workflows built by Celery's names."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ def test_an_option_that_is_none_is_not_given() -> None:
     assert signature("a", options=nothing) == signature("a", queue=None, countdown=None) == a
     assert group(a, b).set(queue=None) == group(a, b)
     assert signature("a", queue="mail", priority=3).set(queue=None) == signature("a", priority=3)
+
+
+def test_headers_of_a_part_are_any_mapping_as_in_a_submit() -> None:
+    options = signature("a", headers=MappingProxyType({"x": 1})).options
+    assert type(options["headers"]) is dict
+    assert options == {"headers": {"x": 1}}
 
 
 NOTHING: Any = None
