@@ -108,8 +108,8 @@ class SomeRefused(NotAccepted):
     """Of many tasks some were not accepted; the others are queued.
 
     `outcomes` has a handle or an error for each, in their order; `errors` the errors alone, by their index. Tasks with
-    a `BrokerUnavailable` may be queued all the same, unless it is `undone`: submitted again, those that have a
-    `task_id` of yours, or that come with an idempotency key, are accepted once.
+    a `BrokerUnavailable` may be queued all the same, unless it is `undone`: submitted again with the `task_id` that it
+    has, they are accepted once.
 
     In another process, if it is sent to one, it has ids in the place of the handles.
     """
@@ -117,9 +117,13 @@ class SomeRefused(NotAccepted):
     def __init__(self, outcomes: Sequence[object]) -> None:
         self._told(outcomes)
         at, first = next(iter(self.errors.items()))
+        super().__init__(
+            f"{len(self.errors)} of {len(outcomes)} tasks {self._what()}. The first is number {at}: {first}"
+        )
+
+    def _what(self) -> str:
         in_doubt = any(isinstance(one, BrokerUnavailable) and not one.undone for one in self.errors.values())
-        what = "were not accepted, or it is not known whether they were" if in_doubt else "were not accepted"
-        super().__init__(f"{len(self.errors)} of {len(outcomes)} tasks {what}. The first is number {at}: {first}")
+        return "were not accepted" + ", or it is not known whether they were" * in_doubt
 
     def _sent(self) -> dict[str, Any]:
         ids = [one if isinstance(one, PetioleError) else getattr(one, "task_id", one) for one in self.outcomes]
@@ -141,7 +145,7 @@ class CallsBrokeOff(SomeRefused):
         self._told(outcomes)
         NotAccepted.__init__(
             self,
-            f"There were no more calls after {len(outcomes)}, of which {len(self.errors)} were not accepted: see the "
+            f"There were no more calls after {len(outcomes)}, of which {len(self.errors)} {self._what()}: see the "
             "cause. The others of them are queued; submit those that were to follow.",
         )
 

@@ -71,8 +71,10 @@ class Part(ABC):
 
 
 def _given(options: Options) -> Options:
-    stamps = options.get("stamped_headers") or ()  # a stamp that is None is refused, when the whole is checked
-    given = {name: value for name, value in options.items() if value is not None or name in stamps}
+    stamps = options.get("stamped_headers")
+    stamped = stamps if isinstance(stamps, list | tuple) else ()
+    # A stamp that is None is refused, when the whole is checked.
+    given = {name: value for name, value in options.items() if value is not None or name in stamped}
     if isinstance(headers := given.get("headers"), Mapping):
         given["headers"] = dict(headers)  # which goes into JSON
     return given

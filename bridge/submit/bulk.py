@@ -8,6 +8,7 @@ from typing import TypeVar
 from bridge.errors import BrokerUnavailable, CallsBrokeOff, HeldBack, InvalidMessage, PetioleError
 from bridge.submit.acceptance import Outcome
 from bridge.submit.entry import Entry
+from bridge.submit.in_doubt import in_doubt
 
 Item = TypeVar("Item")
 Ready = Callable[[Item], Awaitable[Entry]]
@@ -66,7 +67,7 @@ class _Sent:
         self._stop_at = stop_at
         self.outcomes: list[Outcome] = []
         self.away: BrokerUnavailable | None = None
-        """That Redis has not answered."""
+        """Why no more is sent: Redis has not answered."""
         self._on_its_way: asyncio.Task[list[Outcome]] | None = None
 
     def send(self, made: Sequence[Entry | PetioleError], accept: Callable[[], Accepted]) -> None:
@@ -83,7 +84,8 @@ class _Sent:
             self._on_its_way = None
             raise_first(self._stop_at, settled)
             self.outcomes += settled
-            self.away = next((one for one in settled if isinstance(one, BrokerUnavailable)), None)
+            if any(isinstance(one, BrokerUnavailable) for one in settled):
+                self.away = BrokerUnavailable("it has not answered what was sent before", undone=True)
 
     async def give_up(self) -> None:
         """End what is still on its way."""
@@ -153,9 +155,11 @@ async def _made(item: Item, ready: Ready[Item]) -> Entry | PetioleError:
 
 
 async def _settled(made: Sequence[Entry | PetioleError], accept: Callable[[], Accepted]) -> list[Outcome]:
-    count = sum(isinstance(one, Entry) for one in made)
+    entries = [one for one in made if isinstance(one, Entry)]
     try:
-        told = iter(await accept() if count else ())
+        told = iter(await accept() if entries else ())
+    except BrokerUnavailable as error:
+        told = iter([in_doubt(error, entry) for entry in entries])
     except PetioleError as error:
-        told = iter([error] * count)
+        told = iter([error] * len(entries))
     return [next(told) if isinstance(one, Entry) else one for one in made]

@@ -1,7 +1,7 @@
 """The trust boundary of canvases: a signature within a message is sent by a *worker* later, and would harm others."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -136,7 +136,7 @@ def _check_chord(chord: Chord, pointer: str) -> None:
 
 
 def _check_options(canvas: Canvas, pointer: str, depth: int) -> None:
-    stamps = canvas.options.get("stamped_headers", ())
+    stamps = _stamps(canvas, f"{pointer}/options/stamped_headers")
     for name, value in canvas.options.items():
         at = f"{pointer}/options/{name}"
         if name in OPTIONS:
@@ -147,6 +147,16 @@ def _check_options(canvas: Canvas, pointer: str, depth: int) -> None:
             raise InvalidMessage(at, f"is not an option of a part; there are {', '.join(OPTIONS)}")
     if depth and "task_id" in canvas.options and not isinstance(canvas, Signature):
         raise InvalidMessage(f"{pointer}/options/task_id", "is for a task, or for the whole; give it to a task")
+
+
+def _stamps(canvas: Canvas, pointer: str) -> Sequence[str]:
+    """The names of its stamps, each of which is an option."""
+    stamps = canvas.options.get("stamped_headers", ())
+    if not isinstance(stamps, list | tuple) or not all(isinstance(name, str) for name in stamps):
+        raise InvalidMessage(pointer, "must be a list of names")
+    if missing := [name for name in stamps if name not in canvas.options]:
+        raise InvalidMessage(pointer, f"names {missing[0]!r:.80}, which has no value here")
+    return stamps
 
 
 def _check_option(name: str, value: Any, pointer: str) -> None:

@@ -16,7 +16,7 @@ ROUTE = Route(queue="celery")
 async def ready(item: str) -> Entry:
     if item == "bad":
         raise InvalidMessage("/args", "is bad")
-    return Entry(item, "n", Kind(ROUTE))
+    return Entry(item, "n", Kind(ROUTE, task="proj.add"))
 
 
 class Server:
@@ -111,6 +111,8 @@ async def test_once_the_server_is_away_it_is_not_asked_again(server: Server) -> 
     outcomes = await submit_all(["a", "a", "bad"] + ["a"] * 7, ready, server.prepare, size=2)
 
     assert [type(one) for one in outcomes] == [BrokerUnavailable] * 2 + [InvalidMessage] + [BrokerUnavailable] * 7
+    lost = [one for one in outcomes if isinstance(one, BrokerUnavailable)]
+    assert [(one.task_id, one.undone) for one in lost] == [("a", False)] * 2 + [(None, True)] * 7
     assert server.taken == [["a", "a"]]
 
 

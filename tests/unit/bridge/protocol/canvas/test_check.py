@@ -94,6 +94,13 @@ def test_what_celery_runs_is_let_through(canvas: Canvas) -> None:
         (a.stamp(tenant={"a": 1}), "/options/tenant", "must be a text"),
         (a.stamp(tenant=None), "/options/tenant", "must not be null"),
         (a.stamp(tenant=["a", []]), "/options/tenant", "must be a text"),
+        (
+            signature("a", options={"stamped_headers": ["b"]}),
+            "/options/stamped_headers",
+            "names 'b'",
+        ),
+        (signature("a", options={"stamped_headers": 5}), "/options/stamped_headers", "must be a list of names"),
+        (signature("a", options={"stamped_headers": [["b"]]}), "/options/stamped_headers", "must be a list of names"),
         (signature("a", [object()]), "/args/0", ""),
         (chain(a, signature("b", kwargs={"x": object()})), "/tasks/1/kwargs/x", ""),
         (xmap(a, [object()]), "/kwargs/it/0", ""),
