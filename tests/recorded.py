@@ -1,4 +1,5 @@
-"""The recordings in tests/contract/golden; ``python -m tests.contract.record`` and ``….record_control`` make them."""
+"""The recordings in tests/contract/golden; ``python -m tests.contract.record``, ``….record_control`` and
+``….record_sent`` make them."""
 
 import json
 from dataclasses import dataclass
@@ -48,3 +49,24 @@ def control_calls(version: str = "") -> dict[str, ControlCall]:
     """What was recorded of remote control, by the names in tests/control_calls.py."""
     lines = control_file(version).read_text(encoding="utf-8").splitlines()
     return {call.call: call for call in (ControlCall(**json.loads(line)) for line in lines)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What Celery's producer wrote for a call, by key, as it stood in Redis but for ids; `reply_to` is the producer."""
+
+    call: str
+    reply_to: str
+    writes: dict[str, list[str]]
+
+
+def sent_file(name: str, version: str = "") -> Path:
+    """Where ``canvases`` or ``options`` are recorded, as of the installed version or of another one."""
+    return GOLDEN / version / "sent" / f"{name}.jsonl"
+
+
+@cache
+def sent_calls(name: str, version: str = "") -> dict[str, Sent]:
+    """What was recorded of producers, by the names of tests/contract/celery_writes.py."""
+    lines = sent_file(name, version).read_text(encoding="utf-8").splitlines()
+    return {call.call: call for call in (Sent(**json.loads(line)) for line in lines)}

@@ -1,4 +1,7 @@
-"""Canvases written down once and built twice: of Celery's classes and of ours."""
+"""Canvases written down once, and built of Celery's classes; `our_canvases` builds them of ours.
+
+Needs nothing but Celery, of any version.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +12,6 @@ from typing import Any
 
 import celery
 from celery import Celery
-
-from bridge.protocol import canvas as ours
-from bridge.protocol.encoding import encode
-from bridge.protocol.envelope import seal_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,28 +163,6 @@ CALLS: dict[str, Call] = {
 }
 
 
-def build_ours(call: Call) -> ours.Canvas:
-    built = _OURS[call.kind](call, [build_ours(inner) for inner in call.tasks])
-    built = built.set(**call.options) if call.options else built
-    for callback in call.link:
-        built = built.link(build_ours(callback))
-    for errback in call.link_error:
-        built = built.link_error(build_ours(errback))
-    return built.stamp(**call.stamps) if call.stamps else built
-
-
-_OURS: dict[str, Callable[[Call, list[ours.Canvas]], ours.Canvas]] = {
-    "task": lambda call, _: ours.signature(call.task, call.args, call.kwargs, immutable=call.immutable),
-    "chain": lambda _, tasks: ours.chain(tasks),
-    "group": lambda _, tasks: ours.group(tasks),
-    "chord": lambda _, tasks: ours.chord(tasks[:-1], tasks[-1]),
-    "or": lambda _, tasks: tasks[0] | tasks[1],
-    "xmap": lambda call, _: ours.xmap(ours.signature(call.task), call.args),
-    "xstarmap": lambda call, _: ours.xstarmap(ours.signature(call.task), call.args),
-    "chunks": lambda call, _: ours.chunks(ours.signature(call.task), call.args, 2),
-}
-
-
 def build_celerys(call: Call, app: Celery) -> Any:
     built = _CELERYS[call.kind](call, [build_celerys(inner, app) for inner in call.tasks], app)
     if call.options:
@@ -226,9 +203,13 @@ def producer(url: str) -> Iterator[Celery]:
         backend.client.connection_pool.disconnect()
 
 
-def sealed(planned: ours.PlannedTask, delivery_tag: str) -> bytes:
-    expires_ms = 0 if planned.message.expires else None
-    template, values = seal_task(
-        encode(planned.message), planned.route, reply_to=planned.reply_to, expires_ms=expires_ms
-    )
-    return template.filled(planned.message.task_id, delivery_tag, values).encode()
+def written(app: Celery, call: Call) -> dict[str, list[str]]:
+    """What Celery writes for a canvas, by key; of a queue the oldest message first."""
+    backend: Any = app.backend
+    client = backend.client
+    client.flushall()
+    build_celerys(call, app).apply_async()
+    keys = [key.decode() for key in client.keys("*") if not key.startswith(b"_kombu")]
+    stored = {key: [client.get(key).decode()] for key in keys if key.startswith("celery-")}
+    queued = {key: [one.decode() for one in client.lrange(key, 0, -1)[::-1]] for key in keys if key not in stored}
+    return stored | queued

@@ -150,7 +150,8 @@ async def _play(story: Story, celery: Beside, made: Recording) -> list[Published
     return [message for message in made.messages if any(owner == task_id for owner, _ in _told(message))]
 
 
-def _clean(text: str, ids: dict[str, str]) -> str:
+def clean(text: str, ids: dict[str, str]) -> str:
+    """The text without what names this machine, and with `ids` in the place of those that were drawn."""
     for prefix in PREFIXES:
         text = text.replace(prefix, "/app")
     text = HOST.sub("@example", ENVIRONMENT.sub("/app", text))
@@ -161,9 +162,9 @@ def _line(message: Published, ids: dict[str, str]) -> str:
     data = message.data.decode()
     if ".celeryev/" in message.channel:
         envelope = json.loads(data)
-        envelope["body"] = b64encode(_clean(b64decode(envelope["body"]).decode(), ids).encode()).decode()
+        envelope["body"] = b64encode(clean(b64decode(envelope["body"]).decode(), ids).encode()).decode()
         data = json.dumps(envelope)
-    return json.dumps({"channel": _clean(message.channel, ids), "data": _clean(data, ids)})
+    return json.dumps({"channel": clean(message.channel, ids), "data": clean(data, ids)})
 
 
 def _write(path: Path, messages: list[Published]) -> None:

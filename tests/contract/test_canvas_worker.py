@@ -15,7 +15,8 @@ from kombu.utils.uuid import uuid
 
 from bridge.protocol.canvas import Canvas, Plan, Sending, chain, chord, group, plan, signature
 from bridge.protocol.keys import BrokerKeys
-from tests.contract.canvas_calls import CALLS, Call, build_celerys, build_ours, producer, sealed
+from tests.contract.canvas_calls import CALLS, Call, build_celerys, producer
+from tests.contract.our_canvases import build_ours, sealed
 from tests.servers import celery_worker
 
 DEADLINE = 40
