@@ -13,7 +13,7 @@ from bridge.protocol.message import TaskMessage
 from bridge.protocol.route import Route
 from bridge.protocol.serializers import serializer_named
 from bridge.protocol.signature import LINKS, Canvas, Chain, Chord, Group, Signature, no_canvas
-from bridge.protocol.values import check_json, check_tags, check_text
+from bridge.protocol.values import check_aware, check_json, check_tags, check_text
 
 MAX_PARTS = 20_000
 """Signatures in one canvas."""
@@ -208,10 +208,12 @@ def _called(signature: Signature) -> tuple[str, tuple[Any, ...], Mapping[str, An
 
 
 def _check_times(canvas: Canvas, pointer: str) -> None:
-    """Seconds, also those of what is no task, whose tasks are given them."""
-    for name in ("countdown", "expires"):
-        seconds = canvas.options.get(name, 0)
-        if isinstance(seconds, int | float) and not 0 <= seconds <= MAX_DELAY:
-            raise InvalidMessage(f"{pointer}/options/{name}", f"must be 0 to {MAX_DELAY} seconds")
+    """Also those of what is no task, whose tasks are given them."""
+    for name in ("countdown", "expires", "eta"):
+        at, given = f"{pointer}/options/{name}", canvas.options.get(name, 0)
+        if isinstance(given, datetime):
+            check_aware(given, at)
+        elif not 0 <= given <= MAX_DELAY:
+            raise InvalidMessage(at, f"must be 0 to {MAX_DELAY} seconds")
     if canvas.options.keys() >= {"countdown", "eta"}:
         raise InvalidMessage(f"{pointer}/options/countdown", "cannot be given together with eta")

@@ -15,6 +15,7 @@ a, b = signature("a"), signature("b")
 empty = group()
 NOT_A_CANVAS: Any = "a"
 AWARE = datetime(2026, 1, 31, tzinfo=UTC)
+NAIVE = datetime(2026, 1, 31)
 
 
 def refusal(canvas: Any) -> InvalidMessage:
@@ -85,7 +86,7 @@ def test_what_celery_runs_is_let_through(canvas: Canvas) -> None:
         (chain(a, chord([a], b).set(countdown=float("inf"))), "/tasks/1/options/countdown", "seconds"),
         (chain(a, b).set(expires=1e300), "/options/expires", "seconds"),
         (a.set(countdown=1, eta=AWARE), "/options/countdown", "together with eta"),
-        (a.set(eta=datetime(2026, 1, 31)), "/options/eta", ""),
+        (a.set(eta=NAIVE), "/options/eta", ""),
         (a.set(task_id=""), "/options/task_id", ""),
         (group(group(a, b).set(task_id="mine"), a), "/tasks/0/options/task_id", "for the whole"),
         (said(a.stamp(queue="x"), queue=5), "/options/queue", "must be a str"),
@@ -99,6 +100,8 @@ def test_what_celery_runs_is_let_through(canvas: Canvas) -> None:
             "/options/stamped_headers",
             "names 'b'",
         ),
+        (a.link(chain(a, group(a, a).set(eta=NAIVE))), "/options/link/0/tasks/1/options/eta", "has no UTC offset"),
+        (a.link(group(a, a).set(expires=NAIVE)), "/options/link/0/options/expires", "has no UTC offset"),
         (signature("a", options={"stamped_headers": 5}), "/options/stamped_headers", "must be a list of names"),
         (signature("a", options={"stamped_headers": [["b"]]}), "/options/stamped_headers", "must be a list of names"),
         (signature("a", [object()]), "/args/0", ""),
