@@ -28,7 +28,6 @@ class LateCheck:
         self._redis = redis
         self._keys = keys
         self._seconds = seconds
-        self._silent_until = 0.0
         self._batcher: Batcher[Sequence[str], None] = Batcher(self._look, size=CHECKED, limit=line)
 
     @classmethod
@@ -64,9 +63,6 @@ class LateCheck:
         return [_unreadable(some, kinds) for some in asked]
 
     async def _kinds(self, keys: Sequence[str]) -> Sequence[bytes]:
-        now = asyncio.get_running_loop().time
-        if now() < self._silent_until:  # whoever waited for a check meanwhile does not wait as long again
-            raise self._silence()
         asking = asyncio.create_task(self._redis.apart(*(("TYPE", key) for key in keys)), name="late check")
         try:
             for _ in range(LOOKS):
@@ -76,11 +72,8 @@ class LateCheck:
         finally:
             asking.cancel()
             await asyncio.wait([asking])
-        self._silent_until = now() + self._seconds
-        raise self._silence()
-
-    def _silence(self) -> BrokerUnavailable:
-        return BrokerUnavailable(f"the result backend has not answered within {self._seconds} s")
+        # Of a time-out the batcher tells those in line as well, who do not wait as long again.
+        raise BrokerUnavailable(f"the result backend has not answered within {self._seconds} s") from TimeoutError()
 
 
 def _unreadable(keys: Sequence[str], kinds: dict[str, bytes]) -> UnreadableBytes | None:

@@ -55,7 +55,7 @@ async def test_a_process_that_was_busy_for_all_of_the_time_still_hears_the_answe
 
 async def test_a_server_that_says_nothing_is_told_as_away_and_nobody_in_line_waits_for_it_again() -> None:
     redis = Told(turns=NEVER)
-    told = await all_told(late(redis, seconds=0.2), [[f"t{number}"] for number in range(3 * CHECKED)])
+    told = await all_told(late(redis, seconds=0.01), [[f"t{number}"] for number in range(3 * CHECKED)])
     assert {type(one) for one in told} == {BrokerUnavailable}
     assert redis.trips == [CHECKED]
 
