@@ -21,21 +21,6 @@ class BreaksOff(Redis):
         return reply
 
 
-class GoesAfterAll(Redis):
-    """A gateway that runs one script, whose answer is lost, and that does not reach its server after that."""
-
-    ran = False
-
-    async def run(
-        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
-    ) -> Reply:
-        if self.ran:
-            raise BrokerUnavailable("Error 111 connecting to the server", undone=True)
-        self.ran = True
-        await super().run(script, keys, args, after=after)
-        raise BrokerUnavailable("the connection broke") from ConnectionResetError()
-
-
 class GoesAway(Redis):
     """A gateway that runs one script, and whose server has gone after it."""
 
@@ -45,6 +30,16 @@ class GoesAway(Redis):
         self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
     ) -> Reply:
         if self.ran:
-            raise BrokerUnavailable("the server has gone")
+            raise BrokerUnavailable("the server has gone", undone=True)
         self.ran = True
         return await super().run(script, keys, args, after=after)
+
+
+class GoesAfterAll(GoesAway):
+    """The same, and the answer of that script is lost."""
+
+    async def run(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, after: Sequence[Command] = ()
+    ) -> Reply:
+        await super().run(script, keys, args, after=after)
+        raise BrokerUnavailable("the connection broke") from ConnectionResetError()
