@@ -5,26 +5,24 @@ from typing import Any
 from bridge.errors import BrokerUnavailable, UnreadableBytes
 from bridge.protocol.keys import ResultKeys
 from bridge.redis import Command, Redis
-from bridge.results.late_check import CHECK_SECONDS, CHECKED, LINE, LOOKS, LateCheck
+from bridge.results.late_check import CHECK_SECONDS, CHECKED, LINE, LateCheck
 from bridge.settings import BridgeSettings
-
-NEVER = 1_000_000
 
 
 class Told(Redis):
-    """A gateway that answers so many turns of the loop after it was asked, what a test tells it."""
+    """A gateway that answers what a test tells it, once `answers` is set, and counts what it is asked."""
 
-    def __init__(self, turns: int = 0, **kinds: bytes) -> None:
+    def __init__(self, **kinds: bytes) -> None:
         settings = BridgeSettings.load()
         super().__init__(settings.backend, settings)
-        self.turns = turns
         self.kinds = kinds
         self.trips: list[int] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def apart(self, *commands: Command, patience: float = 1) -> list[Any]:
         self.trips.append(len(commands))
-        for _ in range(self.turns):
-            await asyncio.sleep(0)
+        await self.answers.wait()
         return [self.kinds.get(str(key).removeprefix("celery-task-meta-"), b"none") for _, key in commands]
 
 
@@ -50,11 +48,18 @@ async def test_of_a_large_workflow_a_part_is_looked_at_and_many_of_them_take_mor
 
 
 async def test_a_process_that_was_busy_for_all_of_the_time_still_hears_the_answer() -> None:
-    assert await all_told(late(Told(turns=LOOKS - 2), seconds=0), [["a"]]) == [None]
+    redis = Told()
+    redis.answers.clear()
+    told = asyncio.create_task(all_told(late(redis, seconds=0), [["a"]]))
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, loop.call_soon, redis.answers.set)  # some turns after the time was over
+    async with asyncio.timeout(5):
+        assert await told == [None]
 
 
 async def test_a_server_that_says_nothing_is_told_as_away_and_nobody_in_line_waits_for_it_again() -> None:
-    redis = Told(turns=NEVER)
+    redis = Told()
+    redis.answers.clear()
     told = await all_told(late(redis, seconds=0.01), [[f"t{number}"] for number in range(3 * CHECKED)])
     assert {type(one) for one in told} == {BrokerUnavailable}
     assert redis.trips == [CHECKED]
