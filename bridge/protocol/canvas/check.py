@@ -99,20 +99,20 @@ def _check(canvas: object, pointer: str, depth: int) -> int:
 
 def queues(canvas: Canvas) -> Iterator[str]:
     """The queues that are named in a canvas, also by what only workers will send."""
-    if "queue" in canvas.options:
-        yield canvas.options["queue"]
-    for _, part in parts(canvas):
-        if isinstance(part, Canvas):
-            yield from queues(part)
+    return _given(canvas, "queue")
 
 
 def chosen_ids(canvas: Canvas) -> Iterator[str]:
     """The ids that a caller has given to parts of a canvas."""
-    if "task_id" in canvas.options:
-        yield canvas.options["task_id"]
+    return _given(canvas, "task_id")
+
+
+def _given(canvas: Canvas, option: str) -> Iterator[str]:
+    if option in canvas.options:
+        yield canvas.options[option]
     for _, part in parts(canvas):
         if isinstance(part, Canvas):
-            yield from chosen_ids(part)
+            yield from _given(part, option)
 
 
 # What waits for tasks that are not there waits for ever, so the next two are about canvases that Celery would take.
