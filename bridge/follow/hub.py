@@ -42,11 +42,8 @@ class Hub:
         """A hub that reads while anybody subscribes, whether Redis is there yet or not. At the end it ends them too."""
         hub = cls(redis, settings)
         hub._lifetime.begin()
-        try:
-            async with alongside(hub._read_to_the_end(), name="hub"):
-                yield hub
-        finally:
-            hub._close()  # before its work has begun, too
+        async with alongside(hub._read_for_ever(), name="hub", ended=hub._close):
+            yield hub
 
     def __len__(self) -> int:
         return sum(map(len, self._subscribers.values())) + len(self._listeners)
@@ -88,12 +85,6 @@ class Hub:
             yield listener
         finally:
             self._listeners.discard(listener)
-
-    async def _read_to_the_end(self) -> None:
-        try:
-            await self._read_for_ever()
-        finally:
-            self._close()
 
     def _close(self) -> None:
         self._lifetime.closed = True

@@ -50,11 +50,8 @@ class ResultWaiter:
         async with LateCheck.open(redis, backend.keys) as late_check:
             waiter = cls(redis, backend, late_check)
             waiter._lifetime.begin()
-            try:
-                async with alongside(waiter._serve_to_the_end(), name="results"):
-                    yield waiter
-            finally:
-                waiter._close()  # before its work has begun, too
+            async with alongside(waiter._serve_for_ever(), name="results", ended=waiter._close):
+                yield waiter
 
     def __repr__(self) -> str:
         return f"<ResultWaiter awaited={len(self._awaited)}>"
@@ -107,12 +104,6 @@ class ResultWaiter:
         del self._awaited[task_id]
         self._leaving.append(task_id)
         self._work.set()
-
-    async def _serve_to_the_end(self) -> None:
-        try:
-            await self._serve_for_ever()
-        finally:
-            self._close()
 
     def _close(self) -> None:
         self._lifetime.closed = True
